@@ -1,0 +1,176 @@
+"""Categories near a query, found by words and by meaning, in category names and in product titles.
+
+Five rankings - embedding against names, embedding against parent and name, BM25 over names, and the categories of the
+nearest products by embedding and by BM25 - are fused by reciprocal rank (Cormack, Clarke & Buettcher, "Reciprocal rank
+fusion outperforms Condorcet and individual rank learning methods", SIGIR 2009).
+
+Order is reproducible: scores are rounded and ties go to the category that comes first in the taxonomy.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.encoder import ENCODER_FILES, Encoder, Vectors
+from domain.errors import StageMissing
+from domain.files import replace_folder
+from domain.lexical import LexicalIndex, Stems
+from domain.taxonomy import Taxonomy
+
+__all__ = ["Candidate", "IndexedProduct", "RetrievalIndex", "build_index", "fuse"]
+
+_DEPTH = 40
+_PRODUCTS = 60
+_RANK_CONSTANT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A category near a query; the score orders candidates and is no probability."""
+
+    category_id: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedProduct:
+    """What retrieval reads of a product."""
+
+    product_id: str
+    title: str
+    brand: str | None
+    category_id: str
+
+
+def fuse(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
+    """Return reciprocal rank fusion of weighted rankings, best first, ties in order of first appearance."""
+    fused: dict[str, float] = {}
+    for weight, ranking in rankings:
+        for rank, item in enumerate(ranking):
+            fused[item] = fused.get(item, 0.0) + weight / (_RANK_CONSTANT + rank)
+    return dict(sorted(fused.items(), key=lambda pair: -round(pair[1], 9)))
+
+
+def build_index(
+    folder: Path,
+    *,
+    taxonomy: Taxonomy,
+    products: Sequence[IndexedProduct],
+    encoder: Path,
+    locale: str,
+    progress: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Write the index of a shop into `folder`, whole or not at all.
+
+    Args:
+        folder: Where to write.
+        taxonomy: The category tree.
+        products: The catalogue.
+        encoder: A folder with the encoder's files; they are copied, so that the index is complete in itself.
+        locale: The shop's locale; it picks the stemmer.
+        progress: Called with the name of each part as it begins.
+    """
+    stems = Stems(locale)
+    model = Encoder(encoder)
+    ids = list(taxonomy)
+    row = {category_id: i for i, category_id in enumerate(ids)}
+    with replace_folder(folder) as out:
+        for name in ENCODER_FILES:
+            shutil.copyfile(encoder / name, out / name)
+        progress("category names")
+        np.save(out / "names.npy", model.encode([taxonomy[i].name for i in ids]))
+        np.save(out / "paths.npy", model.encode([" > ".join(taxonomy.path(i)[-2:]) for i in ids]))
+        texts = (stems(" ".join((*taxonomy.path(i)[-2:], taxonomy[i].name))) for i in ids)
+        LexicalIndex.build(texts).save(out / "category_words")
+        progress("product titles")
+        np.save(out / "titles.npy", model.encode([p.title for p in products]).reshape(len(products), -1))
+        np.save(out / "title_category.npy", np.array([row[p.category_id] for p in products], dtype=np.int32))
+        if products:
+            LexicalIndex.build(stems(f"{p.title} {p.brand or ''}") for p in products).save(out / "product_words")
+        about = {"locale": locale, "categories": ids, "products": len(products)}
+        (out / "about.json").write_text(json.dumps(about, ensure_ascii=False))
+
+
+class RetrievalIndex:
+    """An index that `build_index` wrote, opened for reading; its matrices are memory-mapped.
+
+    Args:
+        folder: The index.
+        threads: Threads of the encoder; 0 takes every core.
+
+    Raises:
+        StageMissing: when there is no index.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        if not (folder / "about.json").is_file():
+            raise StageMissing(f"{folder} holds no retrieval index", hint="run `querywise index` first")
+        about = json.loads((folder / "about.json").read_text())
+        self._ids: list[str] = about["categories"]
+        self.stems = Stems(about["locale"])
+        self.encoder = Encoder(folder, threads=threads)
+        self._names: Vectors = np.load(folder / "names.npy", mmap_mode="r")
+        self._paths: Vectors = np.load(folder / "paths.npy", mmap_mode="r")
+        self._titles: Vectors = np.load(folder / "titles.npy", mmap_mode="r")
+        self._title_category: npt.NDArray[np.int32] = np.load(folder / "title_category.npy")
+        self._category_words = LexicalIndex.load(folder / "category_words")
+        self._product_words = LexicalIndex.load(folder / "product_words") if about["products"] else None
+
+    def rankings(self, query: str) -> Mapping[str, list[str]]:
+        """Return the ranked category ids of each source for a normalised query; a source may find nothing."""
+        stems = self.stems(query)
+        [vector] = self.encoder.encode([query])
+        found = {
+            "names": self._categories(self._names @ vector),
+            "paths": self._categories(self._paths @ vector),
+            "category_words": self._categories(self._category_words.scores(stems)),
+        }
+        if self._product_words is not None:
+            # The fourth power lets one near product outweigh several that are only vaguely alike.
+            found["titles"] = self._of_products((self._titles @ vector).clip(min=0) ** 4)
+            found["product_words"] = self._of_products(self._product_words.scores(stems))
+        return found
+
+    def nearest(self, query: str, limit: int) -> list[Candidate]:
+        """Return up to `limit` categories for a normalised query, nearest first; none for an empty query."""
+        if not query:
+            return []
+        fused = fuse((1.0, ranking) for ranking in self.rankings(query).values())
+        return [Candidate(category_id=i, score=score) for i, score in list(fused.items())[:limit]]
+
+    def matches(self, text: str) -> bool:
+        """Whether every word of a text occurs in the catalogue or in the category names: the shop can search for it."""
+        known = self._category_words.vocabulary()
+        if self._product_words is not None:
+            known |= self._product_words.vocabulary()
+        stems = self.stems(text)
+        return bool(stems) and all(stem in known for stem in stems)
+
+    def _categories(self, scores: Vectors) -> list[str]:
+        return [self._ids[i] for i in _best(scores, _DEPTH)]
+
+    def _of_products(self, scores: Vectors) -> list[str]:
+        totals: dict[int, float] = {}
+        for product in _best(scores, _PRODUCTS):
+            category = int(self._title_category[product])
+            totals[category] = totals.get(category, 0.0) + float(scores[product])
+        ranked = sorted(totals, key=lambda category: (-round(totals[category], 4), category))
+        return [self._ids[category] for category in ranked[:_DEPTH]]
+
+
+def _best(scores: Vectors, count: int) -> npt.NDArray[np.intp]:
+    """Return the rows of the highest positive scores, best first, ties by row, whatever the processor sorts first."""
+    rounded = np.round(scores, 4)
+    if len(rounded) > count:
+        least = np.partition(rounded, -count)[-count]
+        rows = np.flatnonzero((rounded >= least) & (rounded > 0))
+    else:
+        rows = np.flatnonzero(rounded > 0)
+    return rows[np.lexsort((rows, -rounded[rows]))][:count]
