@@ -1,0 +1,40 @@
+"""One request to a model, and the hash under which its completion is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+__all__ = ["CompletionRequest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionRequest:
+    """Everything that can change the answer: the model, the rendered messages, the answer's schema, the parameters."""
+
+    model: str
+    messages: tuple[Mapping[str, str], ...]
+    schema: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 over the request as canonical JSON, 64 hexadecimal digits."""
+        content = {
+            "model": self.model,
+            "messages": [dict(message) for message in self.messages],
+            "schema": self.schema,
+            "parameters": dict(self.parameters),
+        }
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def repair(self, answer: str, complaint: str) -> CompletionRequest:
+        """Return the request that shows the model its answer and what is wrong with it."""
+        again = f"That answer cannot be used: {complaint}. Answer again with one JSON object and nothing else."
+        turns = ({"role": "assistant", "content": answer}, {"role": "user", "content": again})
+        return replace(self, messages=(*self.messages, *turns))
