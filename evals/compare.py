@@ -1,0 +1,124 @@
+"""Systems side by side on one gold set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import QuerywiseError
+from domain.taxonomy import Taxonomy
+from domain.understanding import Understander, Understanding
+from evals.case import Case
+from evals.estimates import bootstrap
+from evals.gold import GoldSet
+from evals.measures import statistics
+from evals.report import GoldSummary, Report, Row, Slicing
+
+__all__ = ["TIERS", "Answers", "ask", "compare"]
+
+TIERS = ("head", "torso", "tail", "unseen")
+_PAIRED = ("leaf_f1", "leaf_macro_f1", "parent_f1", "parent_macro_f1", "hierarchical_f1", "top1_accuracy", "coverage")
+
+Answers = Mapping[str, Sequence[Understanding]]
+"""The answers of each system, in the order of the cases."""
+
+
+def ask(systems: Mapping[str, Understander], gold: GoldSet) -> dict[str, list[Understanding]]:
+    """Let every system answer every case.
+
+    Raises:
+        QuerywiseError: a system gives not exactly one answer per query in order; its numbers would mean nothing.
+    """
+    queries = [case.query for case in gold.cases]
+    answers = {name: system.understand(queries) for name, system in systems.items()}
+    for name, given in answers.items():
+        if [answer.query for answer in given] != queries:
+            raise QuerywiseError(f"{name} did not answer each of the {len(queries)} queries in order")
+    return answers
+
+
+def compare(
+    answers: Answers,
+    gold: GoldSet,
+    taxonomy: Taxonomy,
+    *,
+    tiers: Mapping[str, str],
+    made: Mapping[str, str] | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Report:
+    """Measure the answers of `ask`, the first system being the base of comparison.
+
+    Args:
+        answers: The answers of each system, in the order of ``gold.cases``.
+        gold: The labels.
+        taxonomy: The tree of the shop.
+        tiers: Tier by normalised query; a query that is not in it is "unseen".
+        made: How the answers came about, to be printed.
+        draws: Resamples of the queries for the intervals.
+        seed: Seed of the resamples: the same input gives the same report, whatever the order of the gold file.
+    """
+    order = sorted(range(len(gold.cases)), key=lambda i: gold.cases[i].normalized)
+    cases = [gold.cases[i] for i in order]
+    ordered = {name: [given[i] for i in order] for name, given in answers.items()}
+    found = {name: statistics(cases, given, taxonomy) for name, given in ordered.items()}
+    rows: list[Row] = []
+    for number, part in enumerate(_slices(cases, tiers)):
+        keyed = {(s, m): statistic.only(part.members) for s, of in found.items() for m, statistic in of.items()}
+        samples = bootstrap(keyed, queries=part.members.size, draws=draws, seed=seed + number)
+        base = next(iter(ordered))
+        for system, given in ordered.items():
+            measures = {m: samples[system, m].estimate() for m in found[system]}
+            gains = {m: samples[system, m].over(samples[base, m]).estimate() for m in _PAIRED if system != base}
+            rows.append(
+                Row(
+                    system=system,
+                    by=part.by,
+                    slice=part.name,
+                    queries=part.members.size,
+                    degraded=sum(given[i].reason == "degraded" for i in part.members),
+                    measures={m: e for m, e in measures.items() if e is not None},
+                    gains={m: e for m, e in gains.items() if e is not None},
+                )
+            )
+    return Report(
+        made=dict(made or {}),
+        gold=_summary(gold),
+        systems=tuple(answers),
+        draws=draws,
+        seed=seed,
+        rows=tuple(rows),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Slice:
+    by: Slicing
+    name: str
+    members: NDArray[np.intp]
+
+
+def _slices(cases: Sequence[Case], tiers: Mapping[str, str]) -> Iterator[_Slice]:
+    """Yield the slices that have a case: everything, then the tiers, then the kinds by name."""
+    yield _Slice(by="all", name="all", members=np.arange(len(cases)))
+    of_tier = [tiers.get(case.normalized, "unseen") for case in cases]
+    for tier in [*TIERS, *sorted(set(of_tier) - set(TIERS))]:
+        if tier in of_tier:
+            yield _Slice(by="tier", name=tier, members=np.array([i for i, at in enumerate(of_tier) if at == tier]))
+    for kind in sorted({case.kind for case in cases if case.kind is not None}):
+        yield _Slice(by="kind", name=kind, members=np.array([i for i, c in enumerate(cases) if c.kind == kind]))
+
+
+def _summary(gold: GoldSet) -> GoldSummary:
+    kinds = sorted(problem.kind for problem in gold.problems)
+    return GoldSummary(
+        name=gold.name,
+        sha256=gold.sha256,
+        cases=len(gold.cases),
+        left_out=gold.left_out,
+        further=len(gold.further),
+        doubts={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+    )
