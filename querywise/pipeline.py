@@ -1,0 +1,232 @@
+"""The stages in order. Each is skipped when nothing it reads has changed since it last finished."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from domain.context import ContextReport, ContextSettings, ContextStore, compute_context
+from domain.errors import StageMissing
+from domain.files import replace_atomically
+from domain.ingest import ingest
+from domain.label import read_labels, write_labels
+from domain.retrieval import IndexedProduct, RetrievalIndex, build_index
+from domain.shop import Kind, Shop
+from domain.taxonomy import Taxonomy
+from prompts import LabelRun, Teacher, load_prompt
+from prompts.teacher import Catalogue
+from release import build_release, current_release, promote
+
+__all__ = [
+    "context_fingerprint",
+    "fingerprints",
+    "label_inputs",
+    "labels_file",
+    "labels_stand",
+    "make_context",
+    "make_index",
+    "make_ingest",
+    "make_release",
+    "mark_labels",
+    "open_teacher",
+    "save_labels",
+    "stage_report",
+]
+
+Progress = Callable[[str], None]
+
+
+def make_ingest(shop: Shop, progress: Progress, *, force: bool = False) -> dict[str, Any]:
+    """Load the shop folder; return the report of the load that stands."""
+    kinds: tuple[Kind, ...] = ("taxonomy", "products", "queries", "events")
+    paths = [shop.folder / "shop.toml", *(path for kind in kinds for path in shop.files(kind))]
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    inputs = _digest(stats, asdict(shop.config))
+    if force or not _is_done(shop, "ingest", inputs) or not (shop.warehouse / "ingest.json").is_file():
+        ingest(shop, progress=progress)
+        _done(shop, "ingest", inputs, {})
+    report: dict[str, Any] = json.loads((shop.warehouse / "ingest.json").read_text())
+    return report
+
+
+def fingerprints(shop: Shop) -> dict[str, str]:
+    """Return the fingerprints of what was ingested: of the catalogue, and of all of the shop."""
+    path = shop.warehouse / "ingest.json"
+    if not path.is_file():
+        raise StageMissing(f"{path} is not there", hint=f"run `querywise ingest {shop.folder}` first")
+    found: dict[str, str] = json.loads(path.read_text())["fingerprints"]
+    return found
+
+
+def _settings(shop: Shop) -> ContextSettings:
+    return ContextSettings(head_share=shop.config.head_share, torso_share=shop.config.torso_share)
+
+
+def context_fingerprint(shop: Shop) -> str:
+    """Return the digest of everything that decides the contexts."""
+    return _digest(fingerprints(shop)["shop"], asdict(_settings(shop)), shop.config.weights, shop.config.internal)
+
+
+def make_context(shop: Shop, progress: Progress, *, force: bool = False) -> dict[str, Any]:
+    """Compute the domain context; return its report."""
+    inputs = context_fingerprint(shop)
+    if force or not _is_done(shop, "context", inputs) or not shop.context_file.is_file():
+        report: ContextReport = compute_context(
+            shop.warehouse,
+            shop.context_file,
+            settings=_settings(shop),
+            weights=shop.config.weights,
+            internal=shop.config.internal,
+            progress=progress,
+        )
+        _done(shop, "context", inputs, asdict(report))
+    return stage_report(shop, "context")
+
+
+def make_index(shop: Shop, progress: Progress, *, force: bool = False) -> dict[str, Any]:
+    """Build the retrieval index, and before it the encoder where it is not there yet."""
+    inputs = _digest(fingerprints(shop)["catalogue"], shop.config.locale)
+    if force or not _is_done(shop, "index", inputs) or not (shop.index / "about.json").is_file():
+        encoder = shop.work / "encoder"
+        if not encoder.is_dir():
+            from distill.encoder import export_encoder
+
+            progress("encoder")
+            export_encoder(encoder)
+        taxonomy = shop.load_taxonomy()
+        columns = pl.read_parquet(shop.warehouse / "products.parquet").select(
+            "product_id", "title", "brand", "category_id"
+        )
+        products = [IndexedProduct(**row) for row in columns.iter_rows(named=True)]
+        build_index(
+            shop.index,
+            taxonomy=taxonomy,
+            products=products,
+            encoder=encoder,
+            locale=shop.config.locale,
+            progress=progress,
+        )
+        _done(shop, "index", inputs, {"categories": len(taxonomy), "products": len(products)})
+    return stage_report(shop, "index")
+
+
+def open_teacher(shop: Shop, *, model: str, prompt: str, with_context: bool = True) -> Teacher:
+    """Return the teacher of a shop.
+
+    Raises:
+        StageMissing: when the shop was not ingested, or has no contexts or no index.
+    """
+    taxonomy = shop.load_taxonomy()
+    return Teacher(
+        shop=shop.config.name,
+        locale=shop.config.locale,
+        model=model,
+        prompt=load_prompt(prompt),
+        taxonomy=taxonomy,
+        catalogue=_catalogue(shop, taxonomy),
+        index=RetrievalIndex(shop.index),
+        contexts=ContextStore(shop.context_file) if with_context else None,
+    )
+
+
+def _catalogue(shop: Shop, taxonomy: Taxonomy) -> Catalogue:
+    products = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id", "title", "category_id"])
+    counts: Counter[str] = Counter()
+    for category_id, count in products["category_id"].value_counts().iter_rows():
+        counts.update(dict.fromkeys(taxonomy.lineage(category_id), count))
+    return Catalogue(titles=dict(products.select("product_id", "title").iter_rows()), products=dict(counts))
+
+
+def labels_file(shop: Shop, *, with_context: bool = True) -> Path:
+    """Return where the labels of a run with or without context are kept."""
+    return shop.labels_file if with_context else shop.labels_file.with_name("labels-without-context.jsonl")
+
+
+def save_labels(shop: Shop, run: LabelRun, *, with_context: bool) -> Path:
+    """Keep the labels of a run, and its failures beside them."""
+    path = labels_file(shop, with_context=with_context)
+    write_labels(path, run.labels)
+    with replace_atomically(path.with_suffix(".failures.jsonl")) as file:
+        for failure in run.failures:
+            file.write(json.dumps(asdict(failure), ensure_ascii=False).encode() + b"\n")
+    return path
+
+
+def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str) -> str:
+    """Return the digest of everything that decides the labels; a recording counts with its content."""
+    kind, _, path = model.partition(":")
+    recording = hashlib.sha256(Path(path).read_bytes()).hexdigest() if kind == "recorded" else ""
+    index = _stages(shop).get("index", {}).get("inputs")
+    return _digest(model, recording, load_prompt(prompt).id, tiers, context_fingerprint(shop), index)
+
+
+def labels_stand(shop: Shop, inputs: str) -> bool:
+    """Whether every query was labelled from these inputs."""
+    return _is_done(shop, "label", inputs) and shop.labels_file.is_file()
+
+
+def mark_labels(shop: Shop, inputs: str) -> None:
+    """Note that every query has been labelled from these inputs."""
+    _done(shop, "label", inputs, {})
+
+
+def make_release(shop: Shop) -> Path:
+    """Build a release of the labels and make it current; the current one is kept where it is of these labels.
+
+    Raises:
+        StageMissing: when there are no labels.
+    """
+    if not shop.labels_file.is_file():
+        raise StageMissing("there are no labels", hint=f"run `querywise label {shop.folder}` first")
+    inputs = _digest(hashlib.sha256(shop.labels_file.read_bytes()).hexdigest(), context_fingerprint(shop))
+    current = current_release(shop.releases)
+    if current and _is_done(shop, "release", inputs) and stage_report(shop, "release").get("release") == current:
+        return shop.releases / current
+    products: Iterable[str] = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
+    path = build_release(
+        shop=shop.config.name,
+        taxonomy=shop.load_taxonomy(),
+        product_ids=products,
+        labels=read_labels(shop.labels_file),
+        fingerprints=fingerprints(shop) | {"context": context_fingerprint(shop)},
+        index=shop.index,
+        releases=shop.releases,
+        created=datetime.now(UTC),
+    )
+    promote(shop.releases, path.name)
+    _done(shop, "release", inputs, {"release": path.name})
+    return path
+
+
+def stage_report(shop: Shop, stage: str) -> dict[str, Any]:
+    """Return what a finished stage reported."""
+    found: dict[str, Any] = _stages(shop).get(stage, {}).get("report", {})
+    return found
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _stages(shop: Shop) -> dict[str, Any]:
+    path = shop.work / "stages.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
+
+
+def _is_done(shop: Shop, stage: str, inputs: str) -> bool:
+    return bool(_stages(shop).get(stage, {}).get("inputs") == inputs)
+
+
+def _done(shop: Shop, stage: str, inputs: str, report: dict[str, Any]) -> None:
+    stages = _stages(shop) | {stage: {"inputs": inputs, "report": report}}
+    with replace_atomically(shop.work / "stages.json") as file:
+        file.write(json.dumps(stages, indent=1).encode())

@@ -1,0 +1,31 @@
+"""`serve`: the current release over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from domain.errors import StageMissing
+from querywise.options import ShopArgument, WorkOption, console, shop_at
+from release import current_release
+
+__all__ = ["serve"]
+
+
+def serve(
+    shop: ShopArgument,
+    work: WorkOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+) -> None:
+    """Serve the current release, with the playground at /."""
+    opened = shop_at(shop, work)
+    release = current_release(opened.releases)
+    if release is None:
+        raise StageMissing("there is no release to serve", hint=f"run `querywise run {shop}` first")
+    from service.run import serve as serve_release
+
+    console.print(f"release {release} of {opened.config.name} at http://{host}:{port}  (Ctrl-C stops)")
+    serve_release(opened.releases / release, host=host, port=port, workers=workers)
