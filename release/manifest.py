@@ -1,0 +1,227 @@
+"""What a release folder holds, and the manifest that says so.
+
+A release is a folder named by its id::
+
+    manifest.json       this module's `Manifest`; every other file is listed in it with its size and digest
+    taxonomy.json       the shop's category tree, as `Taxonomy.to_json` writes it
+    head.lmdb           precomputed answers, see `release.head`
+    served_ids.json     every category and product id that a precomputed answer names
+    retrieval/          optional: the index of the fallback retriever, opaque to this package
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from domain import QuerywiseError
+from domain.errors import ReleaseError
+from domain.taxonomy import Taxonomy
+
+__all__ = [
+    "HEAD",
+    "MANIFEST",
+    "RETRIEVAL",
+    "SCHEMA_VERSION",
+    "SERVED_IDS",
+    "TAXONOMY",
+    "FileDigest",
+    "Manifest",
+    "ServedIds",
+    "check_files",
+    "content_hash",
+    "digest_files",
+    "files_of",
+    "read_manifest",
+    "read_served_ids",
+    "read_taxonomy",
+    "served_ids_json",
+    "write_manifest",
+]
+
+SCHEMA_VERSION = 1
+"""Raised whenever an older program could misread the folder."""
+
+MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL = (
+    "manifest.json",
+    "taxonomy.json",
+    "head.lmdb",
+    "served_ids.json",
+    "retrieval",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDigest:
+    """Digest (hexadecimal) and size in bytes of one file."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedIds:
+    """Every id that a precomputed answer names, sorted."""
+
+    categories: tuple[str, ...]
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Lineage and contents of a release.
+
+    Attributes:
+        schema_version: Layout of the folder.
+        release: The id: date of creation, then the first six digits of ``content``.
+        content: Digest of everything that decides an answer; equal inputs give equal content, on any day.
+        head_content: Digest of the answers by themselves, before the id is stamped on them.
+        shop: Name of the shop.
+        created: When it was built, in UTC.
+        fingerprints: Digests of the inputs: ``shop``, ``catalogue``, ``context`` where known.
+        prompts: Ids of the prompts behind the answers.
+        models: Names of the models behind the answers.
+        counts: Answers by tier, and ``labelled`` for all of them.
+        examples: The most searched queries that have a category, for people who want to try the service.
+        files: Digest of each file, by its path within the folder.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    schema_version: int
+    release: str
+    content: str
+    head_content: str
+    shop: str
+    created: datetime
+    fingerprints: dict[str, str]
+    prompts: tuple[str, ...]
+    models: tuple[str, ...]
+    counts: dict[str, int]
+    examples: tuple[str, ...]
+    files: dict[str, FileDigest]
+
+
+_manifest: TypeAdapter[Manifest] = TypeAdapter(Manifest)
+_served_ids: TypeAdapter[ServedIds] = TypeAdapter(ServedIds)
+
+
+def content_hash(manifest: Manifest) -> str:
+    """Digest everything in a manifest that decides an answer.
+
+    The id, the date and the digest of ``head.lmdb`` stay out: the first follows from the result, and the third from the
+    first, because answers carry the id. ``head_content`` stands for the answers instead.
+    """
+    document = asdict(manifest)
+    for name in ("release", "content", "created"):
+        del document[name]
+    document["files"] = {name: digest for name, digest in document["files"].items() if name != HEAD}
+    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def files_of(folder: Path) -> list[str]:
+    """Return the paths of all files under a folder, relative and sorted, the manifest left out."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ReleaseError(f"{name} is not a plain file", hint="a release holds plain files only; build it again")
+        if path.is_file() and name != MANIFEST:
+            found.append(name)
+    return found
+
+
+def digest_files(folder: Path) -> dict[str, FileDigest]:
+    """Return the digest of every file of a folder but the manifest."""
+    return {name: _digest(folder / name) for name in files_of(folder)}
+
+
+def _digest(path: Path) -> FileDigest:
+    with path.open("rb") as file:
+        return FileDigest(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=os.fstat(file.fileno()).st_size)
+
+
+def check_files(folder: Path, manifest: Manifest, *, digests: bool) -> None:
+    """Compare a folder with its manifest.
+
+    Args:
+        folder: The release.
+        manifest: What should be there.
+        digests: Whether to read every byte; otherwise only names and sizes are compared.
+
+    Raises:
+        ReleaseError: naming the first file that is missing, unlisted or altered.
+    """
+    hint = "the folder was damaged or edited; copy it again or build a new release"
+    found = set(files_of(folder))
+    for name, expected in sorted(manifest.files.items()):
+        if name not in found:
+            raise ReleaseError(f"{manifest.release}: {name} is missing", hint=hint)
+        if (folder / name).stat().st_size != expected.bytes:
+            raise ReleaseError(f"{manifest.release}: {name} has not the size the manifest gives", hint=hint)
+        if digests and _digest(folder / name) != expected:
+            raise ReleaseError(f"{manifest.release}: {name} does not match its digest", hint=hint)
+    for name in sorted(found - manifest.files.keys()):
+        raise ReleaseError(f"{manifest.release}: {name} is not in the manifest", hint=hint)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a release.
+
+    Raises:
+        ReleaseError: where there is none, it is of another schema version, or it is not what was built.
+    """
+    path = folder / MANIFEST
+    try:
+        data = path.read_bytes()
+        version = json.loads(data)["schema_version"]
+    except FileNotFoundError as error:
+        raise ReleaseError(f"{folder} is not a release: no {MANIFEST}", hint="build one with querywise run") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ReleaseError(f"{path} cannot be read", hint="copy the release again or build a new one") from error
+    if version != SCHEMA_VERSION:
+        raise ReleaseError(
+            f"{path} has schema version {version!r}, this program reads {SCHEMA_VERSION}",
+            hint="build the release with this version of Querywise, or serve it with the version that built it",
+        )
+    try:
+        manifest = _manifest.validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ReleaseError(f"{path}: {where}: {first['msg']}", hint="build a new release") from error
+    if content_hash(manifest) != manifest.content or not manifest.release.endswith(f"-{manifest.content[:6]}"):
+        raise ReleaseError(f"{path} does not match its own content hash", hint="the manifest was edited; build again")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of a release; the caller syncs it."""
+    (folder / MANIFEST).write_bytes(_manifest.dump_json(manifest, indent=2) + b"\n")
+
+
+def read_taxonomy(folder: Path) -> Taxonomy:
+    """Read the tree of a release."""
+    try:
+        return Taxonomy.from_json((folder / TAXONOMY).read_bytes())
+    except (OSError, ValueError, TypeError, QuerywiseError) as error:
+        raise ReleaseError(f"{folder / TAXONOMY} cannot be read: {error}", hint="build a new release") from error
+
+
+def served_ids_json(served: ServedIds) -> bytes:
+    """Return the form in which a release keeps its served ids."""
+    return _served_ids.dump_json(served)
+
+
+def read_served_ids(folder: Path) -> ServedIds:
+    """Read what `served_ids_json` gave."""
+    try:
+        return _served_ids.validate_json((folder / SERVED_IDS).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"{folder / SERVED_IDS} cannot be read", hint="build a new release") from error

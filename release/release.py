@@ -1,0 +1,202 @@
+"""A release, open for answering: precomputed answers first, then the fallback."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from domain import Taxonomy, Understanding, normalise
+from domain.errors import ReleaseError
+from domain.understanding import Category, Reason, understanding_adapter
+from release.answers import echo, entry_digest, parse, unstamp
+from release.check import categories_of, products_of
+from release.head import HeadStore
+from release.manifest import (
+    HEAD,
+    RETRIEVAL,
+    Manifest,
+    check_files,
+    read_manifest,
+    read_served_ids,
+    read_taxonomy,
+)
+from release.retriever import LoadRetriever, Retriever
+
+__all__ = ["Release", "open_release", "verify_release"]
+
+_log = logging.getLogger(__name__)
+_NEAREST = 5
+
+
+class Release:
+    """An `Understander` over one release folder. Get one from `open_release`; use it from any thread.
+
+    A query is answered by the first that can:
+
+    1. the head store: the precomputed answer, ``source`` head;
+    2. the fallback: the nearest categories by retrieval, ``source`` fallback. A similarity is no probability, so
+       their confidence is None. ``reason`` is ``empty_query`` where nothing of the query is left by normalisation;
+       ``abstained_low_confidence`` where retrieval ran, whether or not anything was near enough to list; ``degraded``
+       where there is no retriever, or no time for it, or it failed.
+    """
+
+    def __init__(
+        self, *, folder: Path, manifest: Manifest, taxonomy: Taxonomy, head: HeadStore, retriever: Retriever | None
+    ) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.taxonomy = taxonomy
+        self._head = head
+        self._retriever = retriever
+
+    @property
+    def id(self) -> str:
+        """The id of the release, as in every answer."""
+        return self.manifest.release
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def head_bytes(self, normalised: str) -> bytes | None:
+        """Return the stored value for a normalised query, or None; `head_answer` puts the echo in front of it."""
+        return self._head.get(normalised)
+
+    @property
+    def retrieves(self) -> bool:
+        """Whether a query without a precomputed answer is searched for, which takes milliseconds."""
+        return self._retriever is not None
+
+    def head_answer(self, raw: str, normalised: str) -> bytes | None:
+        """Return the precomputed answer for a query as JSON in UTF-8, or None.
+
+        Args:
+            raw: The query as sent.
+            normalised: Its normal form.
+
+        Raises:
+            UnicodeEncodeError: where `raw` has a lone surrogate, which no JSON text in UTF-8 can echo.
+        """
+        value = self._head.get(normalised) if normalised else None
+        return None if value is None else echo(raw, value)
+
+    def fallback_answer(self, raw: str, normalised: str, *, retrieve: bool = True) -> bytes:
+        """Return the answer for a query that has no precomputed one; without `retrieve`, at once and degraded.
+
+        Raises:
+            UnicodeEncodeError: as `head_answer`.
+        """
+        raw.encode()
+        return understanding_adapter.dump_json(self._fall_back(raw, normalised, self._retriever if retrieve else None))
+
+    def answer_bytes(self, raw: str) -> bytes:
+        """Return the answer for a query as JSON in UTF-8, from the first that has one.
+
+        Raises:
+            UnicodeEncodeError: as `head_answer`.
+        """
+        normalised = normalise(raw)
+        return self.head_answer(raw, normalised) or self.fallback_answer(raw, normalised)
+
+    def understand(self, queries: Sequence[str]) -> list[Understanding]:
+        """Answer every query, in order. Any text is answered, lone surrogates included."""
+        return [self._understand(query) for query in queries]
+
+    def close(self) -> None:
+        """Give the head store back; answering afterwards raises ReleaseError."""
+        self._head.close()
+
+    def _understand(self, raw: str) -> Understanding:
+        normalised = normalise(raw)
+        value = self._head.get(normalised) if normalised else None
+        if value is not None:
+            return parse(raw, value)
+        return self._fall_back(raw, normalised, self._retriever)
+
+    def _fall_back(self, raw: str, normalised: str, retriever: Retriever | None) -> Understanding:
+        reason: Reason = "abstained_low_confidence"
+        categories: tuple[Category, ...] = ()
+        if not normalised:
+            reason = "empty_query"
+        elif retriever is None:
+            reason = "degraded"
+        else:
+            try:
+                near = retriever.nearest(normalised, _NEAREST)
+            except Exception as error:
+                # A plug-in that fails on one query must not take the answer down; the text itself is never logged.
+                _log.error("the fallback retriever failed: %s", type(error).__name__)
+                reason = "degraded"
+            else:
+                ids = dict.fromkeys(found.category_id for found in near if found.category_id in self.taxonomy)
+                categories = tuple(Category(id=i, path=self.taxonomy.path(i), confidence=None) for i in ids)[:_NEAREST]
+        return Understanding(
+            query=raw, normalized=normalised, source="fallback", reason=reason, release=self.id, categories=categories
+        )
+
+
+def open_release(path: Path, *, load_retriever: LoadRetriever | None = None, verify: bool = True) -> Release:
+    """Open a release for answering.
+
+    Args:
+        path: Its folder, or a link to it such as ``current``, which is followed once, now.
+        load_retriever: Opens the release's fallback index; without it, or without an index, there is no retriever.
+        verify: Whether to read every byte and compare digests. Without, names and sizes are compared all the same;
+            for worker processes whose parent has verified the folder a moment ago.
+
+    Raises:
+        ReleaseError: naming the file that is missing, unlisted, altered, or not of this schema version, or the id
+            that an answer names and the taxonomy has not. Ids of products were checked against the catalogue by the
+            build; the digests prove that its result is what is opened.
+    """
+    folder = path.resolve()
+    manifest = read_manifest(folder)
+    check_files(folder, manifest, digests=verify)
+    taxonomy = read_taxonomy(folder)
+    if verify:
+        for category_id in read_served_ids(folder).categories:
+            if category_id not in taxonomy:
+                raise ReleaseError(
+                    f"{manifest.release}: answers name category {category_id!r}, which the taxonomy has not",
+                    hint="build a new release",
+                )
+    head = HeadStore(folder / HEAD)
+    try:
+        if len(head) != manifest.counts.get("labelled"):
+            raise ReleaseError(f"{manifest.release}: {HEAD} has not the number of answers the manifest gives")
+        index = folder / RETRIEVAL
+        retriever = load_retriever(index) if load_retriever is not None and index.is_dir() else None
+    except BaseException:
+        head.close()
+        raise
+    return Release(folder=folder, manifest=manifest, taxonomy=taxonomy, head=head, retriever=retriever)
+
+
+def verify_release(path: Path) -> Manifest:
+    """Check a release to the last answer, which opening it does not: every value is parsed and every id looked up.
+
+    Raises:
+        ReleaseError: as `open_release`, and naming the first answer that is wrong.
+    """
+    with open_release(path) as release:
+        served = read_served_ids(release.folder)
+        categories, products = frozenset(served.categories), frozenset(served.products)
+        digests = []
+        for key, value in HeadStore(release.folder / HEAD):
+            digests.append(entry_digest(key, unstamp(value, release.id)))
+            answer = parse("", value)
+            stray = [*(i for i in categories_of(answer) if i not in categories or i not in release.taxonomy)]
+            stray += [i for i in products_of(answer) if i not in products]
+            if stray or answer.release != release.id:
+                raise ReleaseError(
+                    f"{release.id}: the answer for {answer.normalized!r} names {(stray or [answer.release])[0]!r}",
+                    hint="build a new release",
+                )
+        if hashlib.sha256(b"".join(sorted(digests))).hexdigest() != release.manifest.head_content:
+            raise ReleaseError(f"{release.id}: its answers are not those it was built from", hint="build a new release")
+        return release.manifest

@@ -1,0 +1,7 @@
+"""The HTTP service over one loaded release. No LLM, no torch, no DuckDB."""
+
+from service.app import Service, create_app
+from service.run import serve
+from service.understand import Settings
+
+__all__ = ["Service", "Settings", "create_app", "serve"]

@@ -1,0 +1,30 @@
+"""``python -m service RELEASE``: serve a release folder where there is no shop folder, as in the container."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from domain import QuerywiseError
+from service.run import serve
+
+
+def main() -> int:
+    """Serve; return 2 where the release cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m service", description="Serve one release of Querywise.")
+    parser.add_argument("release", type=Path, help="folder of a release, or a link to one")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    try:
+        serve(options.release, host=options.host, port=options.port, workers=options.workers)
+    except QuerywiseError as error:
+        sys.stderr.write(f"{error}\n{error.hint}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""What ``/v1/release`` tells of the release being served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from release import Release
+
+__all__ = ["Lineage", "ReleaseInfo", "Status", "about"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """Where the answers come from."""
+
+    content: str
+    fingerprints: dict[str, str]
+    prompts: tuple[str, ...]
+    models: tuple[str, ...]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseInfo:
+    """The release being served.
+
+    ``provider`` is the execution provider of its model and ``gate`` the verdict of its evaluation: both are null for a
+    release that has no model, or was not evaluated. ``examples`` are queries of the shop worth trying.
+    """
+
+    release: str
+    shop: str
+    created: datetime
+    provider: str | None
+    gate: dict[str, Any] | None
+    lineage: Lineage
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The state of the process."""
+
+    status: str
+
+
+def about(release: Release) -> ReleaseInfo:
+    """Describe a release."""
+    manifest = release.manifest
+    return ReleaseInfo(
+        release=release.id,
+        shop=manifest.shop,
+        created=manifest.created,
+        provider=None,
+        gate=None,
+        lineage=Lineage(
+            content=manifest.content,
+            fingerprints=manifest.fingerprints,
+            prompts=manifest.prompts,
+            models=manifest.models,
+            counts=manifest.counts,
+        ),
+        examples=manifest.examples,
+    )

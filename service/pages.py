@@ -1,0 +1,58 @@
+"""The playground and the API reference: static files of this package, with no script or style from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+__all__ = ["page_routes"]
+
+_FOLDER = Path(__file__).parent / "static"
+_PAGES = {
+    "/": "playground.html",
+    "/docs": "docs.html",
+    "/static/base.css": "base.css",
+    "/static/playground.css": "playground.css",
+    "/static/playground.js": "playground.js",
+    "/static/docs.css": "docs.css",
+    "/static/docs.js": "docs.js",
+    "/favicon.ico": "favicon.svg",
+}
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+def page_routes() -> list[BaseRoute]:
+    """Return the routes of all pages; their files are read once, now."""
+    return [Route(address, _page(_FOLDER / name)) for address, name in _PAGES.items()]
+
+
+def _page(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    content = path.read_bytes()
+    etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    headers = _HEADERS | {"etag": etag}
+
+    async def page(request: Request) -> Response:
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=_TYPES[path.suffix], headers=headers)
+
+    return page

@@ -1,0 +1,122 @@
+"""Everything that can be wrong with a request, as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal
+
+from starlette.responses import Response
+from starlette.types import Send
+
+__all__ = ["Kind", "Problem", "ProblemDocument", "from_status", "problem_response", "send_problem"]
+
+Kind = Literal[
+    "malformed-json",
+    "invalid-encoding",
+    "missing-field",
+    "unknown-field",
+    "invalid-field",
+    "query-too-long",
+    "too-many-queries",
+    "body-too-large",
+    "uri-too-long",
+    "unsupported-media-type",
+    "not-found",
+    "method-not-allowed",
+    "not-ready",
+    "internal-error",
+    "refused",
+]
+
+# Text that cannot be read is 400; text that reads well and asks for the wrong thing is 422.
+_KINDS: dict[Kind, tuple[int, str]] = {
+    "malformed-json": (400, "The body is not valid JSON"),
+    "invalid-encoding": (400, "The text is not valid UTF-8"),
+    "missing-field": (422, "A field is missing"),
+    "unknown-field": (422, "A field is unknown"),
+    "invalid-field": (422, "A field is invalid"),
+    "query-too-long": (422, "The query is too long"),
+    "too-many-queries": (422, "The batch has too many queries"),
+    "body-too-large": (413, "The body is too large"),
+    "uri-too-long": (414, "The address is too long"),
+    "unsupported-media-type": (415, "The body is not JSON"),
+    "not-found": (404, "There is nothing at this address"),
+    "method-not-allowed": (405, "The method is not allowed here"),
+    "not-ready": (503, "No release is loaded"),
+    "internal-error": (500, "The service failed"),
+    "refused": (400, "The request was refused"),
+}
+_BY_STATUS: dict[int, Kind] = {
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+    500: "internal-error",
+}
+_MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemDocument:
+    """What is wrong with a request (RFC 9457); ``field`` is the field, parameter or part that is, where one is."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None
+
+
+class Problem(Exception):
+    """A request that is refused.
+
+    Args:
+        kind: One of a closed set, which gives type, title and status.
+        detail: One sentence on this occurrence. May quote the client.
+        field: The field that is wrong, such as ``query`` or ``queries[3]``.
+        allow: For ``method-not-allowed``: the methods that are.
+    """
+
+    def __init__(self, kind: Kind, detail: str, *, field: str | None = None, allow: str | None = None) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.field = field
+        self.allow = allow
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return _KINDS[self.kind][0]
+
+    def document(self) -> bytes:
+        """Return the problem document. ASCII only: what it quotes may have no form in UTF-8."""
+        status, title = _KINDS[self.kind]
+        members = {"type": f"urn:querywise:problem:{self.kind}", "title": title, "status": status}
+        return json.dumps(members | {"detail": self.detail, "field": self.field}).encode()
+
+
+def from_status(status: int, detail: str, *, allow: str | None = None) -> Problem:
+    """Return the problem for a status that the framework chose."""
+    kind = _BY_STATUS.get(status, "internal-error" if status >= 500 else "refused")
+    if detail == HTTPStatus(status).phrase:
+        detail = f"{_KINDS[kind][1]}."
+    return Problem(kind, detail, allow=allow)
+
+
+def problem_response(problem: Problem) -> Response:
+    """Return a problem as a Starlette response."""
+    headers = {"allow": problem.allow} if problem.allow else None
+    return Response(problem.document(), problem.status, headers, _MEDIA_TYPE)
+
+
+async def send_problem(send: Send, problem: Problem) -> None:
+    """Send a problem as plain ASGI messages."""
+    body = problem.document()
+    headers = [(b"content-type", _MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    if problem.allow:
+        headers.append((b"allow", problem.allow.encode()))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

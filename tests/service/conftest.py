@@ -1,0 +1,176 @@
+"""The service over the grocery release of tests/release, and a client that sends exactly the bytes it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain import Taxonomy
+from domain.label import read_labels
+from release import Release, build_release, open_release
+from service import Service, create_app
+
+ROOT = Path(__file__).resolve().parents[2]
+GROCERY = ROOT / "tests" / "release" / "grocery"
+JSON = ((b"content-type", b"application/json"),)
+
+
+def _build(releases: Path, index: Path | None) -> Path:
+    return build_release(
+        shop="grocery",
+        taxonomy=Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes()),
+        product_ids=(GROCERY / "products.txt").read_text().split(),
+        labels=read_labels(GROCERY / "labels.jsonl"),
+        fingerprints={"shop": "f0"},
+        index=index,
+        releases=releases,
+        created=datetime(2026, 11, 21, tzinfo=UTC),
+    )
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _build(tmp_path_factory.mktemp("service") / "releases", None)
+
+
+@pytest.fixture
+def build_with_index(tmp_path: Path) -> Path:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "any.txt").write_text("opaque to the release")
+    return _build(tmp_path / "releases", tmp_path / "index")
+
+
+@pytest.fixture(scope="session")
+def release(folder: Path) -> Iterator[Release]:
+    with open_release(folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def app(release: Release) -> Service:
+    return create_app(release)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def problem(self) -> tuple[int, str, str | None]:
+        """Status, kind and field; asserts the form that RFC 9457 gives."""
+        assert self.headers["content-type"] == "application/problem+json"
+        document = self.json
+        assert set(document) == {"type", "title", "status", "detail", "field"}
+        assert document["status"] == self.status and document["title"] and document["detail"]
+        return self.status, document["type"].removeprefix("urn:querywise:problem:"), document["field"]
+
+
+Ask = Callable[..., Answer]
+
+
+def ask_app(
+    app: Any,
+    method: str,
+    path: str,
+    *,
+    query: bytes = b"",
+    body: bytes | list[bytes] = b"",
+    headers: tuple[tuple[bytes, bytes], ...] = JSON,
+) -> Answer:
+    """Send one request to an ASGI application; a body in several chunks comes without its length."""
+    chunks = body if isinstance(body, list) else [body]
+    if not isinstance(body, list):
+        headers = (*headers, (b"content-length", b"%d" % len(body)))
+    waiting = [
+        {"type": "http.request", "body": chunk, "more_body": i < len(chunks) - 1} for i, chunk in enumerate(chunks)
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
+        "path": path, "raw_path": path.encode("utf-8", "surrogatepass"), "query_string": query, "root_path": "",
+        "headers": list(headers), "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    return Answer(
+        status=sent[0]["status"],
+        headers={name.decode(): value.decode() for name, value in sent[0]["headers"]},
+        body=b"".join(message.get("body", b"") for message in sent[1:]),
+    )
+
+
+@pytest.fixture(scope="session")
+def ask(app: Service) -> Ask:
+    return lambda *args, **options: ask_app(app, *args, **options)
+
+
+@contextmanager
+def running(release: Path, *options: str) -> Iterator[int]:
+    """Run the service as people do, on a free port of this machine, and yield the port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    command = [sys.executable, "-m", "service", str(release), "--port", str(port), *options]
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as process:
+        try:
+            _wait(port, process)
+            yield port
+        finally:
+            process.terminate()
+            _, errors = process.communicate(timeout=20)
+            assert b"Traceback" not in errors, errors.decode()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        assert process.poll() is None, "the service stopped"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.05)
+    raise AssertionError("the service did not become ready")
+
+
+@pytest.fixture(scope="session")
+def port(folder: Path) -> Iterator[int]:
+    with running(folder) as number:
+        yield number
+
+
+@pytest.fixture(scope="session")
+def ask_any() -> Ask:
+    return ask_app
+
+
+@pytest.fixture(scope="session")
+def run_service() -> Callable[..., Any]:
+    return running

@@ -1,0 +1,160 @@
+"""The playground in a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+from release import Release, WordOverlap
+from service import create_app
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+_QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def address(release: Release) -> Iterator[str]:
+    searching = Release(
+        folder=release.folder,
+        manifest=release.manifest,
+        taxonomy=release.taxonomy,
+        head=release._head,
+        retriever=WordOverlap(release.taxonomy),
+    )
+    server = uvicorn.Server(uvicorn.Config(create_app(searching), port=0, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: playwright.Browser, address: str) -> Iterator[playwright.Page]:
+    context = browser.new_context(viewport={"width": 400, "height": 800})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    page.on("request", lambda request: None if request.url.startswith(address) else errors.append(request.url))
+    page.goto(address)
+    yield page
+    assert errors == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 400  # nothing is wider than a telephone
+    context.close()
+
+
+def _ask(page: playwright.Page, query: str) -> None:
+    page.fill("#query", query)
+    page.press("#query", "Enter")
+    # Locators, because the page forbids the eval with which playwright waits for an expression.
+    playwright.expect(page.locator("#raw")).to_contain_text(json.dumps(query, ensure_ascii=False))
+
+
+def test_a_typed_query_is_drawn(page, release):
+    _ask(page, "Vernors soda")
+    assert page.locator("#spans mark").all_inner_texts() == ["vernors\nbrand", "soda\nproduct type: Soft drink"]
+    assert page.locator("#legend li").all_inner_texts() == ["brand", "product type"]
+    paths = [item.locator(".path span").all_inner_texts() for item in page.locator("#categories li").all()]
+    assert paths == [["Beverages", "Soft Drinks", "Ginger Ale"], ["Beverages", "Soft Drinks"]]
+    assert page.locator("#categories b").all_inner_texts() == ["97%", "41%"]
+    bars = [(bar.bounding_box(), bar.locator("..").bounding_box()) for bar in page.locator(".track i").all()]
+    assert [round(bar["width"] / track["width"], 2) for bar, track in bars] == [0.97, 0.41]
+    assert page.locator("#rewrites button").all_inner_texts() == [
+        "ginger ale\nbroader 93%",
+        "canada dry\nsubstitute 71%",
+    ]
+    facts = page.locator("#facts dd").all_inner_texts()
+    assert facts[:4] == ["head: precomputed", "precomputed", "specific", release.id]
+    assert release.id in page.inner_text("#serving")
+
+
+def test_examples_and_rewrites_are_clicked_through(page):
+    assert page.locator("#examples button").all_inner_texts()[:3] == ["protein", "1% milk", "vernors soda"]
+    page.click("#examples button >> text=cofee")
+    page.click("#rewrites button >> text=coffee")
+    playwright.expect(page.locator("#facts dd").first).to_contain_text("fallback")
+    assert page.input_value("#query") == "coffee" and page.url.endswith("?q=coffee")
+
+
+def test_no_confidence_is_said_in_words_and_has_no_bar(page):
+    _ask(page, "plant milk")
+    assert page.locator("#categories .sure").all_inner_texts() == ["no confidence"] * 3
+    assert page.locator(".track").count() == 0
+
+
+def test_markup_in_a_query_stays_text(page):
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    _ask(page, "<script>alert(1)</script><img src=x onerror=alert(2)>")
+    page.click("#toggle")
+    assert "<script>alert(1)</script>" in page.inner_text("#raw")
+    assert page.locator("main script, main img").count() == 0
+
+
+def test_spans_after_an_astral_character_are_where_they_should_be(page):
+    _ask(page, "🥤 to go")
+    assert page.locator("#spans mark").all_inner_texts() == ["🥤\nproduct type: Soft drink", "to go\noccasion"]
+    assert page.locator("#spans .plain").count() == 0
+
+
+def test_a_problem_is_shown_and_goes_away(page):
+    page.fill("#query", "x" * 257)
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "256 characters" in page.inner_text("#trouble") and "field: query" in page.inner_text("#trouble")
+    assert page.get_attribute("#query", "aria-invalid") == "true"
+    _ask(page, "protein")
+    assert page.is_hidden("#trouble") and page.get_attribute("#query", "aria-invalid") is None
+
+
+def test_keyboard_reaches_everything(page):
+    assert page.evaluate("document.activeElement.id") == "query"
+    page.keyboard.type("protein")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#result:not([hidden])")
+    reached = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert "Understand" in reached and "toggle" in reached and any("protein bars" in name for name in reached)
+    page.focus("#toggle")
+    page.keyboard.press("Enter")
+    assert page.is_visible("#raw") and page.get_attribute("#toggle", "aria-expanded") == "true"
+
+
+def test_reference_lists_every_operation_without_another_host(browser, address):
+    page = browser.new_page()
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    page.goto(f"{address}/docs")
+    page.wait_for_selector("#operations section")
+    assert page.locator("#operations h3").count() == 6
+    assert page.locator("#Understanding td code").first.inner_text() == "query"
+    assert hosts == {address.removeprefix("http://")}
+    page.close()

@@ -1,0 +1,105 @@
+"""The service as it runs: a process of uvicorn, and bytes on a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _send(port: int, data: bytes) -> bytes:
+    """Send bytes and return all that comes back until the service closes or is silent."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        received = b""
+        try:
+            while chunk := client.recv(65_536):
+                received += chunk
+        except ConnectionResetError:
+            pass
+    return received
+
+
+def _post(port: int, path: str, document: object) -> dict[str, object]:
+    data = json.dumps(document).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_answers_over_http(port, folder):
+    answer = _post(port, "/v1/understand", {"query": "Vernors  SODA"})
+    assert (answer["query"], answer["source"], answer["release"]) == ("Vernors  SODA", "head", folder.name)
+    batch = _post(port, "/v1/understand/batch", {"queries": ["protein", "zzz"]})
+    assert [result["source"] for result in batch["results"]] == ["head", "fallback"]
+
+
+def test_chunked_body_over_the_limit(port):
+    head = b"POST /v1/understand HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    head += b"transfer-encoding: chunked\r\n\r\n"
+    chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
+    received = _send(port, head + chunk * 5 + b"0\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 413") and b"body-too-large" in received
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /v1/understand?q=%ff HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET /v1/understand?q=\xff HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET /%ff%00 HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET http://other/v1/understand HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"POST /v1/understand HTTP/1.1\r\nhost: a\r\ncontent-length: zzz\r\n\r\n",
+        b"GET /v1/understand?q=" + b"a" * 100_000 + b" HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_hostile_requests(port, data):
+    assert _send(port, data)[:10] in (b"HTTP/1.1 4", b"")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.binary(max_size=40), name=st.binary(max_size=10), value=st.binary(max_size=20), body=st.binary(max_size=60)
+)
+def test_raw_bytes_give_no_5xx(port, path, name, value, body):
+    head = b"POST /v1/understand" + path + b" HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    received = _send(port, head + name + b": " + value + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    assert not received.startswith(b"HTTP/1.1 5")
+
+
+def test_still_well_after_all_that(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        assert answer.status == 200
+
+
+def test_two_workers_behind_a_link(folder, tmp_path, run_service):
+    (tmp_path / "current").symlink_to(folder)
+    with run_service(tmp_path / "current", "--workers", "2") as port:
+        (tmp_path / "current").unlink()  # the link was followed once
+        assert _post(port, "/v1/understand", {"query": "protein"})["release"] == folder.name
+
+
+def test_a_damaged_release_is_refused_in_one_line(folder, tmp_path):
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    (copy / "taxonomy.json").write_bytes(b"[]" + b" " * 10)
+    run = subprocess.run(
+        [sys.executable, "-m", "service", str(copy), "--port", "1"],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert "taxonomy.json" in run.stderr and "Traceback" not in run.stderr
