@@ -52,7 +52,7 @@ class CandidateFinder:
     def find(self, query: str, context: DomainContext | None) -> list[str]:
         """Return candidate category ids for a normalised query, best first."""
         rankings: list[tuple[float, Sequence[str]]] = [
-            (1.0, ranking) for ranking in self._index.rankings(query).values()
+            (1.0, ranking) for ranking in self._index.search(query).rankings.values()
         ]
         if context is not None:
             # What converts is always offered: the weight puts the whole list above anything retrieved.

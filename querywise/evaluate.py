@@ -19,7 +19,7 @@ from evals.labels import LabelledQueries
 from evals.report import Report
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at
 from querywise.pipeline import labels_file
-from release import current_release, open_release
+from release import current_release, open_release, open_retriever
 
 __all__ = ["evaluate", "measure"]
 
@@ -61,7 +61,7 @@ def measure(shop: Shop, gold: Path | None) -> Report:
             ways = {(label.provenance.model, label.provenance.prompt) for label in labels}
             made[name] = "; ".join(f"{model}, {prompt}" for model, prompt in sorted(ways))
     if current := current_release(shop.releases):
-        systems["release"] = open_release(shop.releases / current)
+        systems["release"] = open_release(shop.releases / current, load_retriever=open_retriever)
         made["release"] = current
     answers = ask(systems, cases := read_gold(files[0], taxonomy))
     tiers = contexts.tiers()

@@ -16,7 +16,7 @@ from domain.files import replace_atomically
 from domain.understanding import Understanding, understanding_adapter
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at
 from querywise.show import show_understanding
-from release import Release, current_release, open_release
+from release import Release, current_release, open_release, open_retriever
 
 __all__ = ["open_current", "understand"]
 
@@ -55,7 +55,7 @@ def open_current(folder: Path, work: Path | None) -> Release:
     current = current_release(shop.releases)
     if current is None:
         raise StageMissing("there is no release", hint=f"run `querywise run {folder}` first")
-    return open_release(shop.releases / current)
+    return open_release(shop.releases / current, load_retriever=open_retriever)
 
 
 def _queries(path: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from release.build import build_release
 from release.current import current_release, list_releases, previous_release, promote, rollback
 from release.manifest import Manifest
 from release.release import Release, open_release, verify_release
-from release.retriever import Candidate, LoadRetriever, Retriever, WordOverlap
+from release.retriever import Candidate, LoadRetriever, Retriever, WordOverlap, open_retriever
 
 __all__ = [
     "Candidate",
@@ -20,6 +20,7 @@ __all__ = [
     "current_release",
     "list_releases",
     "open_release",
+    "open_retriever",
     "previous_release",
     "promote",
     "rollback",

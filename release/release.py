@@ -28,7 +28,7 @@ from release.retriever import LoadRetriever, Retriever
 __all__ = ["Release", "open_release", "verify_release"]
 
 _log = logging.getLogger(__name__)
-_NEAREST = 5
+_NEAREST = 3
 
 
 class Release:

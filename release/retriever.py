@@ -10,7 +10,7 @@ from typing import Protocol
 
 from domain import Taxonomy
 
-__all__ = ["Candidate", "LoadRetriever", "Retriever", "WordOverlap"]
+__all__ = ["Candidate", "LoadRetriever", "Retriever", "WordOverlap", "open_retriever"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +64,11 @@ class WordOverlap:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", text.casefold()))
+
+
+def open_retriever(index: Path) -> Retriever:
+    """Open the index that a release carries; imported here, because it takes a second and not every release has one."""
+    from domain.retrieval import NearestCategories, RetrievalIndex
+
+    # One thread: a serving process keeps to its core, and the others have workers of their own.
+    return NearestCategories(RetrievalIndex(index, threads=1))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from release import Retriever, open_release
+from release import open_release, open_retriever
 from service.app import Service, create_app
 
 __all__ = ["app_from_environment", "serve"]
@@ -19,19 +19,11 @@ RELEASE_VARIABLE = "QUERYWISE_RELEASE"
 
 def app_from_environment() -> Service:
     """Make the service of a worker process; its parent has verified the release."""
-    app = create_app(Path(os.environ[RELEASE_VARIABLE]), load_retriever=_load_retriever, verify=False)
+    app = create_app(Path(os.environ[RELEASE_VARIABLE]), load_retriever=open_retriever, verify=False)
     # What is loaded by now stays for good, and the garbage collector need not look through it again and again.
     gc.collect()
     gc.freeze()
     return app
-
-
-def _load_retriever(index: Path) -> Retriever:
-    # Importing it takes a second, and not every release has an index.
-    from domain.retrieval import RetrievalIndex
-
-    # One thread: a process keeps to its core, and the others have workers of their own.
-    return RetrievalIndex(index, threads=1)
 
 
 def serve(release: Path, *, host: str = "127.0.0.1", port: int = 8080, workers: int = 1) -> None:
@@ -52,7 +44,7 @@ def serve(release: Path, *, host: str = "127.0.0.1", port: int = 8080, workers: 
         QuerywiseError: where the release does not verify, or its index cannot be opened; nothing listens then.
     """
     folder = release.resolve()
-    open_release(folder, load_retriever=_load_retriever).close()
+    open_release(folder, load_retriever=open_retriever).close()
     os.environ[RELEASE_VARIABLE] = str(folder)
     uvicorn.run(
         "service.run:app_from_environment",
