@@ -18,6 +18,9 @@ from prompts.request import CompletionRequest
 
 __all__ = ["Catalogue", "Question", "Teacher"]
 
+# Below this normalised mutual information, two searches follow each other hardly more often than chance would have it.
+_RELATED = 0.3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
@@ -102,6 +105,7 @@ class Teacher:
 
     def understanding(self, question: Question, checked: Checked) -> Understanding:
         """Return the understanding that a checked answer amounts to, as it is served for a head query."""
+        related = question.context.next_queries if question.context else ()
         return Understanding(
             query=question.query,
             normalized=question.query,
@@ -111,7 +115,7 @@ class Teacher:
             categories=checked.categories,
             annotations=checked.annotations,
             rewrites=checked.rewrites,
-            next_queries=tuple(n.query for n in question.context.next_queries[:5]) if question.context else (),
+            next_queries=tuple(n.query for n in related if n.npmi >= _RELATED)[:5],
             specificity=checked.specificity,
         )
 
