@@ -14,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.candidates import recall_table
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "quality.md"
 
@@ -89,7 +91,9 @@ def measure(part: Part, work: Path) -> str:
         subprocess.run([sys.executable, "-m", "querywise", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     evaluate = [sys.executable, "-m", "querywise", "evaluate", *shop, "--gold", str(part.gold)]
     done = subprocess.run(evaluate, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout.split("\n", 1)[1].lstrip()
+    tables = done.stdout.split("\n", 1)[1].lstrip()
+    recall = recall_table(part.folder, work / f"quality-{part.name}", part.gold)
+    return f"{tables}\n## Candidates: what the model could have chosen from\n\n{recall}"
 
 
 if __name__ == "__main__":
