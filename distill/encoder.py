@@ -7,6 +7,7 @@ carries its weights, so that nothing is fetched at run time.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import warnings
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
+import onnx
 import onnxruntime
 import torch
 
@@ -46,7 +48,10 @@ def export_encoder(target: Path) -> None:
     if spec is None or spec.origin is None:
         raise UserError("the sentence encoder is not installed", hint="pip install 'querywise[distill]'")
     from transformers import AutoModel
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision, which nothing needs, is absent
     with TemporaryDirectory() as unpacked, replace_folder(target) as folder:
         with ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
             archive.extractall(unpacked)
@@ -67,8 +72,20 @@ def export_encoder(target: Path) -> None:
                 external_data=False,
                 verbose=False,
             )
+        _strip(folder / "encoder.onnx")
         shutil.copyfile(Path(unpacked) / "tokenizer.json", folder / "tokenizer.json")
         _check_parity(model, folder)
+
+
+def _strip(path: Path) -> None:
+    """Take out the exporter's notes: they hold paths of this machine, and releases are addressed by content."""
+    model = onnx.load(path)
+    for holder in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        holder.ClearField("metadata_props")
+        holder.ClearField("doc_string")
+    for value in (*model.graph.input, *model.graph.output):
+        value.ClearField("metadata_props")
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _check_parity(model: torch.nn.Module, folder: Path) -> None:
