@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import bm25s
@@ -45,8 +45,10 @@ class LexicalIndex:
     def build(cls, texts: Iterable[list[str]]) -> LexicalIndex:
         """Index texts that are given as stems."""
         documents = [stems or [""] for stems in texts]
+        # Left to itself the library numbers stems in the order of a set, and every build would give other bytes.
+        number = {stem: i for i, stem in enumerate(sorted({stem for stems in documents for stem in stems}))}
         bm25 = bm25s.BM25()
-        bm25.index(documents, show_progress=False)
+        bm25.index(([[number[stem] for stem in stems] for stems in documents], number), show_progress=False)
         return cls(bm25, len(documents))
 
     def save(self, folder: Path) -> None:
@@ -67,7 +69,7 @@ class LexicalIndex:
         found: Vectors = self._bm25.get_scores(known)
         return found
 
-    @lru_cache(maxsize=1)  # noqa: B019 - one index, one vocabulary
+    @cached_property
     def vocabulary(self) -> frozenset[str]:
-        """Return every stem that occurs."""
+        """Every stem that occurs."""
         return frozenset(self._bm25.vocab_dict) - {""}

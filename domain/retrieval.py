@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.encoder import ENCODER_FILES, Encoder, Vectors
-from domain.errors import StageMissing
+from domain.errors import ShopError, StageMissing
 from domain.files import replace_folder
 from domain.lexical import LexicalIndex, Stems
 from domain.taxonomy import Taxonomy
@@ -91,7 +91,12 @@ def build_index(
         encoder: A folder with the encoder's files; they are copied, so that the index is complete in itself.
         locale: The shop's locale; it picks the stemmer.
         progress: Called with the name of each part as it begins.
+
+    Raises:
+        ShopError: when the tree is empty.
     """
+    if not len(taxonomy):
+        raise ShopError("the taxonomy holds no category", hint="look at the quarantine for why its rows were refused")
     stems = Stems(locale)
     model = Encoder(encoder)
     ids = list(taxonomy)
@@ -105,12 +110,12 @@ def build_index(
         texts = (stems(" ".join((*taxonomy.path(i)[-2:], taxonomy[i].name))) for i in ids)
         LexicalIndex.build(texts).save(out / "category_words")
         progress("product titles")
-        np.save(out / "titles.npy", model.encode([p.title for p in products]).reshape(len(products), -1))
+        np.save(out / "titles.npy", model.encode([p.title for p in products]))
         np.save(out / "title_category.npy", np.array([row[p.category_id] for p in products], dtype=np.int32))
         if products:
             LexicalIndex.build(stems(f"{p.title} {p.brand or ''}") for p in products).save(out / "product_words")
         about = {"locale": locale, "categories": ids, "products": len(products)}
-        (out / "about.json").write_text(json.dumps(about, ensure_ascii=False))
+        (out / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
 
 class RetrievalIndex:
@@ -127,13 +132,14 @@ class RetrievalIndex:
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         if not (folder / "about.json").is_file():
             raise StageMissing(f"{folder} holds no retrieval index", hint="run `querywise index` first")
-        about = json.loads((folder / "about.json").read_text())
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         self._ids: list[str] = about["categories"]
         self.stems = Stems(about["locale"])
         self.encoder = Encoder(folder, threads=threads)
         self._names: Vectors = np.load(folder / "names.npy", mmap_mode="r")
         self._paths: Vectors = np.load(folder / "paths.npy", mmap_mode="r")
-        self._titles: Vectors = np.load(folder / "titles.npy", mmap_mode="r")
+        # An array without rows cannot be mapped.
+        self._titles: Vectors = np.load(folder / "titles.npy", mmap_mode="r" if about["products"] else None)
         self._title_category: npt.NDArray[np.int32] = np.load(folder / "title_category.npy")
         self._category_words = LexicalIndex.load(folder / "category_words")
         self._product_words = LexicalIndex.load(folder / "product_words") if about["products"] else None
@@ -163,11 +169,9 @@ class RetrievalIndex:
 
     def matches(self, text: str) -> bool:
         """Whether every word of a text occurs in the catalogue or in the category names: the shop can search for it."""
-        known = self._category_words.vocabulary()
-        if self._product_words is not None:
-            known |= self._product_words.vocabulary()
+        indices = [self._category_words] + ([self._product_words] if self._product_words is not None else [])
         stems = self.stems(text)
-        return bool(stems) and all(stem in known for stem in stems)
+        return bool(stems) and all(any(stem in index.vocabulary for index in indices) for stem in stems)
 
     def _categories(self, scores: Vectors) -> list[str]:
         return [self._ids[i] for i in _best(scores, _DEPTH)]

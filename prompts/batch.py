@@ -14,7 +14,7 @@ from typing import Any
 
 from domain.files import replace_atomically
 from prompts.cache import CompletionCache
-from prompts.providers import Completion, completion_adapter
+from prompts.providers import Completion, completion_adapter, storable
 from prompts.request import CompletionRequest
 
 __all__ = ["BatchImport", "export_batch", "import_batch"]
@@ -100,10 +100,11 @@ def _read(line: bytes, model: str) -> Completion | str:
     try:
         body = response["body"]
         content = body["choices"][0]["message"]["content"]
-        usage = body.get("usage") or {}
+        usage = body.get("usage")
     except (KeyError, IndexError, TypeError, AttributeError):
         return "no content"
     if not isinstance(content, str) or not content:
         return "no content"
-    counts = {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)}
-    return Completion(key=document["custom_id"], content=content, model=model, usage=counts)
+    given = usage if isinstance(usage, dict) else {}
+    counts = {name: given[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(given.get(name), int)}
+    return Completion(key=document["custom_id"], content=storable(content), model=model, usage=counts)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from domain.taxonomy import Taxonomy
-from domain.text import normalise
+from domain.text import MAX_QUERY_LENGTH, normalise
 from domain.understanding import Annotation, Category, Rewrite, Specificity
 from prompts.answer import Answer, AnswerAnnotation, AnswerCategory, AnswerRewrite
 
@@ -116,7 +116,7 @@ def _contradicts(annotation: AnswerAnnotation, text: str, spelling: str) -> bool
     """A brand whose words were mended must be the brand that the mended query names."""
     if annotation.type != "brand" or f" {text} " in f" {spelling} ":
         return False
-    value = normalise(annotation.value)
+    value = normalise(annotation.value) or text
     return f" {value} " not in f" {spelling} " and value.replace(" ", "") not in spelling.replace(" ", "")
 
 
@@ -135,7 +135,7 @@ def _rewrites(
             dropped["rewrite_is_query"] += 1
         elif text in kept:
             dropped["rewrite_repeated"] += 1
-        elif not matches(text):
+        elif len(text) > MAX_QUERY_LENGTH or not matches(text):
             dropped["spelling_not_matchable" if rewrite.type == "spelling" else "rewrite_not_matchable"] += 1
         else:
             kept[text] = Rewrite(query=text, type=rewrite.type, confidence=_unit(rewrite.confidence))

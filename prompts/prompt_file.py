@@ -22,7 +22,7 @@ __all__ = ["PromptFile", "list_prompts", "load_prompt", "parse_prompt"]
 
 _PARTS = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n+=== system ===\n(.*?)\n=== user ===\n(.*)\Z", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
-_KEYS = {"name", "version", "task", "schema", "parameters"}
+_KEYS = {"name": str, "version": int, "task": str, "schema": str, "parameters": dict}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +94,15 @@ def parse_prompt(text: str) -> PromptFile:
         front = tomllib.loads(parts[1])
     except tomllib.TOMLDecodeError as error:
         raise PromptError(f"front matter: {error}") from error
-    if set(front) != _KEYS:
-        raise PromptError(f"front matter has to hold exactly {', '.join(sorted(_KEYS))}")
+    if {name: type(value) for name, value in front.items()} != _KEYS:
+        wanted = ", ".join(f"{name} ({kind.__name__})" for name, kind in _KEYS.items())
+        raise PromptError(f"front matter has to hold exactly {wanted}")
     if stray := re.findall(r"\{\{(?! \w+ \}\}).{0,20}", parts[2] + parts[3]):
         raise PromptError(f"not a placeholder: {stray[0]!r}", hint="placeholders are {{ name }}, spaces included")
-    schema_text = files("prompts").joinpath("files", f"{front['schema']}.schema.json").read_text(encoding="utf-8")
+    schema_file = files("prompts").joinpath("files", f"{front['schema']}.schema.json")
+    if not re.fullmatch(r"[a-z_]+", front["schema"]) or not schema_file.is_file():
+        raise PromptError(f"there is no schema {front['schema']!r}", hint="a schema is prompts/files/NAME.schema.json")
+    schema_text = schema_file.read_text(encoding="utf-8")
     digest = hashlib.sha256((text + schema_text).encode()).hexdigest()[:8]
     return PromptFile(
         id=f"{front['name']}@{front['version']}#{digest}",

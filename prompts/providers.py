@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from domain.errors import CompletionError, CompletionMissing, ModelError
 from prompts.cache import CompletionCache
 from prompts.request import CompletionRequest
 
-__all__ = ["Cached", "Completion", "LiteLLM", "Provider", "Recorded", "open_provider", "read_recording"]
+__all__ = ["Cached", "Completion", "LiteLLM", "Provider", "Recorded", "open_provider", "read_recording", "storable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +67,14 @@ def read_recording(path: Path) -> Iterator[Completion]:
     """
     if not path.is_file():
         raise ModelError(f"there is no recording {path}", hint="recorded:FILE takes a path from where you are")
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    read = 0
+    at = 1
     try:
-        with opened as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             for line in file:
-                read += 1
                 yield completion_adapter.validate_json(line)
-    except (ValidationError, OSError, EOFError) as error:
-        raise ModelError(f"{path} is no recording: line {max(read, 1)}: {str(error).splitlines()[0]}") from error
+                at += 1
+    except (ValidationError, OSError, EOFError, zlib.error) as error:
+        raise ModelError(f"{path} is no recording: line {at}: {str(error).splitlines()[0]}") from error
 
 
 class Recorded:
@@ -155,12 +155,18 @@ class LiteLLM:
             raise CompletionError(
                 f"{request.model}: {type(error).__name__}: {str(error)[:300]}", retryable=_is_retryable(error)
             ) from error
-        content = response.choices[0].message.content
+        content = response.choices[0].message.content if response.choices else None
         if not content:
             raise CompletionError(f"{request.model} answered with nothing", retryable=False)
         usage = response.usage.model_dump() if response.usage else {}
-        counts = {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if name in usage}
-        return Completion(key=request.key, content=content, model=request.model, usage=counts)
+        # litellm writes nought where the provider does not say.
+        counts = {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if usage.get(name)}
+        return Completion(key=request.key, content=storable(content), model=request.model, usage=counts)
+
+
+def storable(content: str) -> str:
+    """Return a model's text with half surrogate pairs, which JSON may carry and UTF-8 may not, as question marks."""
+    return content.encode("utf-8", "replace").decode()
 
 
 def _is_retryable(error: Exception) -> bool:
