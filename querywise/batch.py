@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,8 @@ import typer
 
 from domain.errors import ModelError, UserError
 from domain.files import replace_atomically
-from prompts import open_provider
+from prompts import Completion, CompletionRequest, open_provider
+from prompts.answer import Unparseable, parse_answer
 from prompts.batch import export_batch, import_batch
 from prompts.cache import CompletionCache
 from prompts.providers import completion_adapter
@@ -46,14 +49,15 @@ def export(
     all_requests: Annotated[bool, typer.Option("--all", help="Also what the cache holds already.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the requests that have no completion yet as a batch input file."""
+    """Write the requests that have no completion yet as a batch input file.
+
+    A query whose completion cannot be read is asked once more, with what was wrong, as `label` would.
+    """
     opened = shop_at(shop, work)
-    teacher = open_teacher(
-        opened, model=_name(model_name(opened, model)), prompt=prompt, with_context=not without_context
-    )
-    cache = CompletionCache(opened.cache)
+    name = _name(model_name(opened, model))
+    teacher = open_teacher(opened, model=name, prompt=prompt, with_context=not without_context)
     requests = requests_of(opened, teacher, tiers)
-    wanted = [request for request in requests if all_requests or request.key not in cache]
+    wanted = requests if all_requests else list(_unanswered(requests, CompletionCache(opened.cache)))
     count = export_batch(output, wanted)
     if as_json:
         write_json({"requests": count, "in_cache": len(requests) - count, "output": output})
@@ -78,10 +82,13 @@ def import_(
     opened = shop_at(shop, work)
     name = _name(model_name(opened, model))
     teacher = open_teacher(opened, model=name, prompt=prompt, with_context=not without_context)
-    wanted = [request.key for request in requests_of(opened, teacher, tiers)]
-    report = import_batch(input_, wanted=wanted, model=name, cache=CompletionCache(opened.cache))
+    cache = CompletionCache(opened.cache)
+    requests = requests_of(opened, teacher, tiers)
+    asked = {request.key: request for request in [*requests, *_unanswered(requests, cache)]}
+    report = import_batch(input_, wanted=asked, model=name, cache=cache)
+    again = sum(request.key not in asked for request in _unanswered(requests, cache))
     if as_json:
-        write_json(report)
+        write_json(asdict(report) | {"unreadable": again})
     else:
         console.print(
             f"{report.imported:,} completions taken in, {report.known:,} known already, "
@@ -89,7 +96,9 @@ def import_(
         )
         for reason, count in report.rejected.items():
             console.print(f"  {count:,} lines passed over: {reason}")
-    if report.missing:
+        if again:
+            console.print(f"  {again:,} completions cannot be read; `querywise batch export` asks for them again")
+    if report.missing or again:
         raise typer.Exit(1)
 
 
@@ -101,25 +110,58 @@ def record(
     model: ModelOption = None,
     prompt: PromptOption = "understand",
     tiers: TierOption = "head,torso",
+    as_json: JsonOption = False,
 ) -> None:
     """Write the completions that the shop's requests have, with context and without, as a recording to replay."""
     opened = shop_at(shop, work)
     name = _name(model_name(opened, model))
     cache = CompletionCache(opened.cache)
-    count = 0
+    kept: list[Completion] = []
+    for with_context in (True, False):
+        teacher = open_teacher(opened, model=name, prompt=prompt, with_context=with_context)
+        for request in requests_of(opened, teacher, tiers):
+            kept += (turn.completion for turn in _turns(request, cache) if turn.completion is not None)
+    if not kept:
+        raise UserError(f"no completion of {name} is kept", hint="`querywise label` or `batch import` first")
     with replace_atomically(output) as file:
         # No time stamp in the gzip header: the same completions give the same file.
         packed = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if output.suffix == ".gz" else file
-        for with_context in (True, False):
-            teacher = open_teacher(opened, model=name, prompt=prompt, with_context=with_context)
-            for request in requests_of(opened, teacher, tiers):
-                kept = cache.get(request.key)
-                if kept is not None:
-                    packed.write(completion_adapter.dump_json(completion_adapter.validate_python(kept)) + b"\n")
-                    count += 1
+        for completion in kept:
+            packed.write(completion_adapter.dump_json(completion) + b"\n")
         if packed is not file:
             packed.close()
-    console.print(f"{count:,} completions written to {output}")
+    if as_json:
+        write_json({"completions": len(kept), "output": output})
+    else:
+        console.print(f"{len(kept):,} completions written to {output}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """A request and its completion, as far as there is one."""
+
+    request: CompletionRequest
+    completion: Completion | None
+
+
+def _turns(request: CompletionRequest, cache: CompletionCache) -> Iterator[_Turn]:
+    """Yield a request and, where its completion cannot be read, the one that asks for it again."""
+    first = _kept(request, cache)
+    yield _Turn(request=request, completion=first)
+    answer = parse_answer(first.content) if first else None
+    if first and isinstance(answer, Unparseable):
+        repair = request.repair(first.content, answer.complaint)
+        yield _Turn(request=repair, completion=_kept(repair, cache))
+
+
+def _kept(request: CompletionRequest, cache: CompletionCache) -> Completion | None:
+    found = cache.get(request.key)
+    return None if found is None else completion_adapter.validate_python(found)
+
+
+def _unanswered(requests: Iterable[CompletionRequest], cache: CompletionCache) -> Iterator[CompletionRequest]:
+    for request in requests:
+        yield from (turn.request for turn in _turns(request, cache) if turn.completion is None)
 
 
 def _name(model: str | None) -> str:

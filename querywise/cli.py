@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from domain.errors import QuerywiseError, UserError
 from querywise import batch, evaluate, label, prompts, releases, run, serve, stages, understand
+from querywise.options import console
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -33,16 +37,37 @@ app.add_typer(releases.app, name="release")
 app.add_typer(prompts.app, name="prompts")
 
 
+@app.callback()
+def _program(
+    show_version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    if show_version:
+        sys.stdout.write(f"querywise {version('querywise')}\n")
+        raise typer.Exit
+
+
 def main() -> None:
-    """Run the program. Exit status: 0 success, 1 a check or gate says no, 2 a user's mistake."""
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    """Run the program. Exit status: 0 success, 1 a check or gate says no, 2 a user's mistake, 130 stopped by Ctrl-C."""
     try:
         app()
+    except SystemExit as end:
+        if end.code == 130:
+            console.print("querywise: stopped; what was finished is kept")
+        raise
     except QuerywiseError as error:
-        errors.print(f"querywise: {error}", style="red")
-        if error.hint:
-            errors.print(f"  hint: {error.hint}")
+        _complain(str(error), error.hint)
         sys.exit(2 if isinstance(error, UserError) else 1)
-    except KeyboardInterrupt:
-        errors.print("querywise: stopped; what was finished is kept")
-        sys.exit(130)
+    except OSError as error:
+        # A full disk, a missing right, a folder where a file should be: nothing that the place in the code explains.
+        if error.strerror is None:
+            raise
+        # Of a rename, the second name is the one that was asked for.
+        name = error.filename2 or error.filename
+        _complain(f"{name}: {error.strerror}" if name else error.strerror, "")
+        sys.exit(2)
+
+
+def _complain(message: str, hint: str) -> None:
+    console.print(Text(f"querywise: {' '.join(message.split())}", style="red"))
+    if hint:
+        console.print(f"  hint: {hint}")

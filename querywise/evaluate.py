@@ -30,7 +30,11 @@ def evaluate(
     gold: Annotated[Path | None, typer.Option("--gold", help="Labelled queries; the shop's gold unless given.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the engagement baseline, the model without and with context, and the release, on the shop's gold."""
+    """Measure every way of understanding on labelled queries.
+
+    These are the engagement baseline, the model without context and with it, and the current release, as far as there
+    are labels of each. The report is kept in the work folder under reports.
+    """
     opened = shop_at(shop, work)
     report = measure(opened, gold)
     if as_json:
@@ -47,7 +51,7 @@ def measure(shop: Shop, gold: Path | None) -> Report:
         UserError: when there is no gold, or no system besides the baseline.
     """
     files = (gold,) if gold else shop.files("gold")
-    if not files or not files[0].is_file():
+    if not files:
         raise UserError("there are no labelled queries", hint="put gold.jsonl into the shop folder, or pass --gold")
     taxonomy = shop.load_taxonomy()
     contexts = ContextStore(shop.context_file)

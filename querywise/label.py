@@ -27,6 +27,7 @@ from querywise.options import (
     model_name,
     progress_bar,
     shop_at,
+    work_on,
     write_json,
 )
 from querywise.pipeline import context_fingerprint, open_teacher, save_labels
@@ -50,19 +51,20 @@ def label(
     as_json: JsonOption = False,
 ) -> None:
     """Label head and torso queries with a model. Exit 1 when any query is left without a label."""
-    opened = shop_at(shop, work)
     if dry_run:
+        opened = shop_at(shop, work)
         _price(opened, model_name(opened, model), prompt, tiers, not without_context, as_json)
         return
-    run = run_labels(
-        opened,
-        model=model_name(opened, model),
-        api_base=api_base,
-        prompt=prompt,
-        tiers=tiers,
-        with_context=not without_context,
-        concurrency=concurrency,
-    )
+    with work_on(shop, work) as opened:
+        run = run_labels(
+            opened,
+            model=model_name(opened, model),
+            api_base=api_base,
+            prompt=prompt,
+            tiers=tiers,
+            with_context=not without_context,
+            concurrency=concurrency,
+        )
     if as_json:
         write_json(
             {"labelled": len(run.labels), "failed": run.failed, "dropped": run.dropped, "repaired": run.repaired}
@@ -127,7 +129,7 @@ def requests_of(shop: Shop, teacher: Teacher, tiers: str) -> list[CompletionRequ
 
 def _price(shop: Shop, model: str | None, prompt: str, tiers: str, with_context: bool, as_json: bool) -> None:
     if not model:
-        raise ModelError("no model is named", hint="pass --model")
+        raise ModelError("no model is named", hint="pass --model, or set [llm] model in shop.toml, or QUERYWISE_MODEL")
     recorded = model.startswith("recorded:")
     name = open_provider(model).model if recorded else model
     requests = requests_of(shop, open_teacher(shop, model=name, prompt=prompt, with_context=with_context), tiers)

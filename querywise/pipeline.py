@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from domain.context import ContextReport, ContextSettings, ContextStore, compute_context
-from domain.errors import StageMissing
+from domain.errors import StageMissing, UserError
 from domain.files import replace_atomically
 from domain.ingest import ingest
 from domain.label import read_labels, write_labels
@@ -23,7 +23,8 @@ from domain.shop import Kind, Shop
 from domain.taxonomy import Taxonomy
 from prompts import LabelRun, Teacher, load_prompt
 from prompts.teacher import Catalogue
-from release import build_release, current_release, promote
+from querywise.marks import begin, digest, done, inputs_of, is_done, report_of
+from release import build_release, current_release, list_releases, promote
 
 __all__ = [
     "context_fingerprint",
@@ -38,7 +39,6 @@ __all__ = [
     "mark_labels",
     "open_teacher",
     "save_labels",
-    "stage_report",
 ]
 
 Progress = Callable[[str], None]
@@ -49,10 +49,11 @@ def make_ingest(shop: Shop, progress: Progress, *, force: bool = False) -> dict[
     kinds: tuple[Kind, ...] = ("taxonomy", "products", "queries", "events")
     paths = [shop.folder / "shop.toml", *(path for kind in kinds for path in shop.files(kind))]
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    inputs = _digest(stats, asdict(shop.config))
-    if force or not _is_done(shop, "ingest", inputs) or not (shop.warehouse / "ingest.json").is_file():
+    inputs = digest(stats, asdict(shop.config))
+    if force or not is_done(shop, "ingest", inputs) or not (shop.warehouse / "ingest.json").is_file():
+        begin(shop, "ingest")
         ingest(shop, progress=progress)
-        _done(shop, "ingest", inputs, {})
+        done(shop, "ingest", inputs, {})
     report: dict[str, Any] = json.loads((shop.warehouse / "ingest.json").read_text())
     return report
 
@@ -72,13 +73,14 @@ def _settings(shop: Shop) -> ContextSettings:
 
 def context_fingerprint(shop: Shop) -> str:
     """Return the digest of everything that decides the contexts."""
-    return _digest(fingerprints(shop)["shop"], asdict(_settings(shop)), shop.config.weights, shop.config.internal)
+    return digest(fingerprints(shop)["shop"], asdict(_settings(shop)), shop.config.weights, shop.config.internal)
 
 
 def make_context(shop: Shop, progress: Progress, *, force: bool = False) -> dict[str, Any]:
     """Compute the domain context; return its report."""
     inputs = context_fingerprint(shop)
-    if force or not _is_done(shop, "context", inputs) or not shop.context_file.is_file():
+    if force or not is_done(shop, "context", inputs) or not shop.context_file.is_file():
+        begin(shop, "context")
         report: ContextReport = compute_context(
             shop.warehouse,
             shop.context_file,
@@ -87,20 +89,19 @@ def make_context(shop: Shop, progress: Progress, *, force: bool = False) -> dict
             internal=shop.config.internal,
             progress=progress,
         )
-        _done(shop, "context", inputs, asdict(report))
-    return stage_report(shop, "context")
+        done(shop, "context", inputs, asdict(report))
+    return report_of(shop, "context")
 
 
 def make_index(shop: Shop, progress: Progress, *, force: bool = False) -> dict[str, Any]:
     """Build the retrieval index, and before it the encoder where it is not there yet."""
-    inputs = _digest(fingerprints(shop)["catalogue"], shop.config.locale)
-    if force or not _is_done(shop, "index", inputs) or not (shop.index / "about.json").is_file():
+    inputs = digest(fingerprints(shop)["catalogue"], shop.config.locale)
+    if force or not is_done(shop, "index", inputs) or not (shop.index / "about.json").is_file():
+        begin(shop, "index")
         encoder = shop.work / "encoder"
         if not encoder.is_dir():
-            from distill.encoder import export_encoder
-
             progress("encoder")
-            export_encoder(encoder)
+            _export_encoder(encoder)
         taxonomy = shop.load_taxonomy()
         columns = pl.read_parquet(shop.warehouse / "products.parquet").select(
             "product_id", "title", "brand", "category_id"
@@ -114,8 +115,18 @@ def make_index(shop: Shop, progress: Progress, *, force: bool = False) -> dict[s
             locale=shop.config.locale,
             progress=progress,
         )
-        _done(shop, "index", inputs, {"categories": len(taxonomy), "products": len(products)})
-    return stage_report(shop, "index")
+        done(shop, "index", inputs, {"categories": len(taxonomy), "products": len(products)})
+    return report_of(shop, "index")
+
+
+def _export_encoder(folder: Path) -> None:
+    try:
+        from distill.encoder import export_encoder
+    except ImportError as error:
+        raise UserError(
+            f"exporting the sentence encoder needs {error.name}", hint="pip install 'querywise[distill]'"
+        ) from error
+    export_encoder(folder)
 
 
 def open_teacher(shop: Shop, *, model: str, prompt: str, with_context: bool = True) -> Teacher:
@@ -150,46 +161,57 @@ def labels_file(shop: Shop, *, with_context: bool = True) -> Path:
     return shop.labels_file if with_context else shop.labels_file.with_name("labels-without-context.jsonl")
 
 
-def save_labels(shop: Shop, run: LabelRun, *, with_context: bool) -> Path:
-    """Keep the labels of a run, and its failures beside them."""
+def save_labels(shop: Shop, run: LabelRun, *, with_context: bool) -> None:
+    """Keep the labels of a run, and its failures beside them. A run that labelled nothing leaves earlier labels."""
     path = labels_file(shop, with_context=with_context)
-    write_labels(path, run.labels)
+    if run.labels or not run.failures:
+        if with_context:
+            begin(shop, "label")
+        write_labels(path, run.labels)
     with replace_atomically(path.with_suffix(".failures.jsonl")) as file:
         for failure in run.failures:
             file.write(json.dumps(asdict(failure), ensure_ascii=False).encode() + b"\n")
-    return path
 
 
 def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str) -> str:
     """Return the digest of everything that decides the labels; a recording counts with its content."""
     kind, _, path = model.partition(":")
     recording = hashlib.sha256(Path(path).read_bytes()).hexdigest() if kind == "recorded" else ""
-    index = _stages(shop).get("index", {}).get("inputs")
-    return _digest(model, recording, load_prompt(prompt).id, tiers, context_fingerprint(shop), index)
+    index = inputs_of(shop, "index")
+    return digest(model, recording, load_prompt(prompt).id, tiers, context_fingerprint(shop), index)
 
 
 def labels_stand(shop: Shop, inputs: str) -> bool:
     """Whether every query was labelled from these inputs."""
-    return _is_done(shop, "label", inputs) and shop.labels_file.is_file()
+    return is_done(shop, "label", inputs) and shop.labels_file.is_file()
 
 
 def mark_labels(shop: Shop, inputs: str) -> None:
     """Note that every query has been labelled from these inputs."""
-    _done(shop, "label", inputs, {})
+    done(shop, "label", inputs, {})
 
 
-def make_release(shop: Shop) -> Path:
-    """Build a release of the labels and make it current; the current one is kept where it is of these labels.
+def make_release(shop: Shop, *, whole: bool = True, force: bool = False) -> Path:
+    """Build a release of the labels and make it current.
+
+    Args:
+        shop: The shop.
+        whole: Whether every query has a label; a release with holes becomes current only where there is none yet.
+        force: Build and promote also where a release of these labels is there. Without, it is left as it is, current
+            or not: who rolled back meant it.
 
     Raises:
-        StageMissing: when there are no labels.
+        StageMissing: when there are no labels or no index.
     """
     if not shop.labels_file.is_file():
         raise StageMissing("there are no labels", hint=f"run `querywise label {shop.folder}` first")
-    inputs = _digest(hashlib.sha256(shop.labels_file.read_bytes()).hexdigest(), context_fingerprint(shop))
-    current = current_release(shop.releases)
-    if current and _is_done(shop, "release", inputs) and stage_report(shop, "release").get("release") == current:
-        return shop.releases / current
+    if not (shop.index / "about.json").is_file():
+        raise StageMissing("there is no retrieval index", hint=f"run `querywise index {shop.folder}` first")
+    labels = hashlib.sha256(shop.labels_file.read_bytes()).hexdigest()
+    inputs = digest(labels, context_fingerprint(shop), inputs_of(shop, "index"))
+    current, made = current_release(shop.releases), str(report_of(shop, "release").get("release"))
+    if not force and current and is_done(shop, "release", inputs) and made in list_releases(shop.releases):
+        return shop.releases / made
     products: Iterable[str] = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
     path = build_release(
         shop=shop.config.name,
@@ -201,32 +223,7 @@ def make_release(shop: Shop) -> Path:
         releases=shop.releases,
         created=datetime.now(UTC),
     )
-    promote(shop.releases, path.name)
-    _done(shop, "release", inputs, {"release": path.name})
+    if whole or current is None:
+        promote(shop.releases, path.name)
+    done(shop, "release", inputs, {"release": path.name})
     return path
-
-
-def stage_report(shop: Shop, stage: str) -> dict[str, Any]:
-    """Return what a finished stage reported."""
-    found: dict[str, Any] = _stages(shop).get(stage, {}).get("report", {})
-    return found
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _stages(shop: Shop) -> dict[str, Any]:
-    path = shop.work / "stages.json"
-    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return found
-
-
-def _is_done(shop: Shop, stage: str, inputs: str) -> bool:
-    return bool(_stages(shop).get(stage, {}).get("inputs") == inputs)
-
-
-def _done(shop: Shop, stage: str, inputs: str, report: dict[str, Any]) -> None:
-    stages = _stages(shop) | {stage: {"inputs": inputs, "report": report}}
-    with replace_atomically(shop.work / "stages.json") as file:
-        file.write(json.dumps(stages, indent=1).encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from domain.label import read_labels
 from domain.shop import Shop
-from prompts import open_provider
+from prompts import LabelRun, open_provider
 from querywise.label import TierOption, run_labels
 from querywise.options import (
     ApiBaseOption,
@@ -24,7 +24,8 @@ from querywise.options import (
     WorkOption,
     console,
     model_name,
-    shop_at,
+    status,
+    work_on,
     write_json,
 )
 from querywise.pipeline import (
@@ -37,6 +38,7 @@ from querywise.pipeline import (
     mark_labels,
 )
 from querywise.show import show_context, show_ingest, show_labels
+from release import current_release
 
 __all__ = ["run"]
 
@@ -50,49 +52,75 @@ def run(
     tiers: TierOption = "head,torso",
     as_json: JsonOption = False,
 ) -> None:
-    """Ingest, context, index, label, release; then a summary. What has not changed since the last run is kept.
+    """Go from the shop folder to a release in one command.
 
-    Exit 1 when a query is left without a label; the release is built of the others.
+    Ingest, context, index, label, release; then a summary. What has not changed since the last run is kept.
+
+    Exit 1 when a query is left without a label: the release is built of the others, and becomes current only where
+    there is none yet. When no query at all is labelled, the labels and releases of before stay as they are.
     """
     started = time.monotonic()
-    opened = shop_at(shop, work)
-    name = model_name(opened, model)
-    open_provider(name, api_base=api_base)
-    with _stage("ingest") as tell:
-        ingested = make_ingest(opened, tell)
-    show_ingest(ingested)
-    with _stage("context") as tell:
-        context = make_context(opened, tell)
-    show_context(context)
-    with _stage("index") as tell:
-        make_index(opened, tell)
-    made = None
-    if not labels_stand(opened, inputs := label_inputs(opened, model=name or "", prompt=prompt, tiers=tiers)):
-        made = run_labels(opened, model=name, api_base=api_base, prompt=prompt, tiers=tiers)
-        show_labels(made)
-        if not made.failures:
-            mark_labels(opened, inputs)
-    with _stage("release"):
-        release = make_release(opened)
-    failed = made.failed if made else {}
-    seconds = round(time.monotonic() - started, 1)
-    if as_json:
-        write_json({"release": release.name, "path": release, "failed": failed, "seconds": seconds})
-    else:
-        _summary(opened, shop, release, seconds)
+    with work_on(shop, work) as opened:
+        name = model_name(opened, model)
+        open_provider(name, api_base=api_base)
+        with _stage("ingest") as tell:
+            ingested = make_ingest(opened, tell)
+        show_ingest(ingested)
+        with _stage("context") as tell:
+            context = make_context(opened, tell)
+        show_context(context)
+        with _stage("index") as tell:
+            make_index(opened, tell)
+        made = _label(opened, model=name, api_base=api_base, prompt=prompt, tiers=tiers)
+        failed = made.failed if made else {}
+        release = None
+        if made is None or made.labels or not failed:
+            with _stage("release"):
+                release = make_release(opened, whole=not failed)
+        current = current_release(opened.releases)
+        seconds = round(time.monotonic() - started, 1)
+        if as_json:
+            made_of = {"release": release.name if release else None, "path": release, "current": current}
+            write_json(made_of | {"failed": failed, "seconds": seconds})
+        elif release is None:
+            console.print(f"nothing was labelled: no release is built, current stays {current or 'none'}")
+        else:
+            _summary(opened, release, current, seconds, f"{shlex.quote(str(shop))}{_work_option(work)}")
     if failed:
         raise typer.Exit(1)
 
 
+def _label(shop: Shop, *, model: str | None, api_base: str | None, prompt: str, tiers: str) -> LabelRun | None:
+    """Label, unless every query was labelled from these inputs already."""
+    inputs = label_inputs(shop, model=model or "", prompt=prompt, tiers=tiers)
+    if labels_stand(shop, inputs):
+        return None
+    with _timed("label"):
+        made = run_labels(shop, model=model, api_base=api_base, prompt=prompt, tiers=tiers)
+    show_labels(made)
+    if not made.failures:
+        mark_labels(shop, inputs)
+    return made
+
+
 @contextmanager
 def _stage(name: str) -> Iterator[Callable[[str], None]]:
+    with _timed(name), status(name) as tell:
+        yield tell
+
+
+@contextmanager
+def _timed(name: str) -> Iterator[None]:
     started = time.monotonic()
-    with console.status(name) as status:
-        yield lambda step: status.update(f"{name}: {step}")
+    yield
     console.print(f"{name:<8} {time.monotonic() - started:6.1f} s", style="bold")
 
 
-def _summary(shop: Shop, folder: Path, release: Path, seconds: float) -> None:
+def _work_option(work: Path | None) -> str:
+    return f" --work {shlex.quote(str(work))}" if work else ""
+
+
+def _summary(shop: Shop, release: Path, current: str | None, seconds: float, where: str) -> None:
     labels = sorted(read_labels(shop.labels_file), key=lambda label: (-label.searches, label.query))
     console.print()
     table = Table("query", "searches", "what shoppers mean", "rewrites", box=None, padding=(0, 2, 0, 0))
@@ -103,5 +131,8 @@ def _summary(shop: Shop, folder: Path, release: Path, seconds: float) -> None:
         table.add_row(label.query, f"{label.searches:,}", meant or "nothing this shop's tree covers", rewrites)
     console.print(table)
     console.print(f"\nrelease {release.name}: {len(labels):,} queries understood, in {seconds} s")
-    console.print(f"  ask it:    querywise understand {folder} {json.dumps(labels[0].query) if labels else 'QUERY'}")
-    console.print(f"  serve it:  querywise serve {folder}")
+    if current != release.name:
+        console.print(f"  current stays {current}; to serve this one: querywise release promote {where} {release.name}")
+        return
+    console.print(f"  ask it:    querywise understand {where} {shlex.quote(labels[0].query) if labels else 'QUERY'}")
+    console.print(f"  serve it:  querywise serve {where}")

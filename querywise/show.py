@@ -10,7 +10,7 @@ from rich.text import Text
 
 from domain.understanding import Understanding
 from prompts import LabelRun
-from querywise.options import console
+from querywise.options import console, results
 
 __all__ = ["show_context", "show_ingest", "show_labels", "show_understanding"]
 
@@ -43,8 +43,8 @@ def show_context(report: Mapping[str, Any]) -> None:
     tiers = ", ".join(f"{count:,} {tier}" for tier, count in report["queries"].items())
     console.print(f"{report['searches']:,} searches of shoppers: {tiers} queries")
     console.print(
-        f"left out: {report['bot_searches']:,} searches of {report['bot_clients']} crawlers, "
-        f"{report['internal_searches']:,} of {report['internal_clients']} internal clients",
+        f"left out: {report['bot_searches']:,} searches of crawlers (clients: {report['bot_clients']:,}), "
+        f"{report['internal_searches']:,} of the shop's own people (clients: {report['internal_clients']:,})",
         style="dim",
     )
 
@@ -71,17 +71,17 @@ def show_understanding(answer: Understanding) -> None:
     line = Text(answer.normalized or "(empty)", style="bold")
     for a in answer.annotations:
         line.stylize(f"bold {_COLOURS[a.type]}", a.start, a.end)
-    console.print(line, Text(f"  {answer.specificity or ''}", style="dim"))
+    results.print(line, Text(f"  {answer.specificity or ''}", style="dim"))
     for a in answer.annotations:
-        console.print(Text.assemble("  ", (a.type, _COLOURS[a.type]), f"  {a.text} = {a.value}"))
+        results.print(Text.assemble("  ", (a.type, _COLOURS[a.type]), f"  {a.text} = {a.value}"))
     for category in answer.categories:
         bar = "" if category.confidence is None else "#" * round(category.confidence * 10)
         figure = "no confidence" if category.confidence is None else f"{category.confidence:.2f}"
-        console.print(
+        results.print(
             Text.assemble(f"  {figure:>13} {bar:<10} ", " > ".join(category.path), (f"  {category.id}", "dim"))
         )
     for rewrite in answer.rewrites:
-        console.print(Text(f"  {rewrite.type:>13} {rewrite.confidence:.2f}       {rewrite.query}"))
+        results.print(Text(f"  {rewrite.type:>13} {rewrite.confidence:.2f}       {rewrite.query}"))
     if answer.next_queries:
-        console.print(Text(f"  searched next: {', '.join(answer.next_queries)}", style="dim"))
-    console.print(Text(f"  {answer.source}, {answer.reason}, release {answer.release}", style="dim"))
+        results.print(Text(f"  searched next: {', '.join(answer.next_queries)}", style="dim"))
+    results.print(Text(f"  {answer.source}, {answer.reason}, release {answer.release}", style="dim"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at, write_json
+from querywise.options import JsonOption, ShopArgument, WorkOption, console, status, work_on, write_json
 from querywise.pipeline import make_context, make_index, make_ingest
 from querywise.show import show_context, show_ingest
 
@@ -10,10 +10,9 @@ __all__ = ["context", "index", "ingest"]
 
 
 def ingest(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = False) -> None:
-    """Validate the shop folder and load it; rows that do not stand are quarantined with their reason."""
-    opened = shop_at(shop, work)
-    with console.status("ingest") as status:
-        report = make_ingest(opened, lambda step: status.update(f"ingest: {step}"), force=True)
+    """Validate the shop folder and load it. Rows that do not stand are quarantined with their reason."""
+    with work_on(shop, work) as opened, status("ingest") as tell:
+        report = make_ingest(opened, tell, force=True)
     if as_json:
         write_json(report)
     else:
@@ -22,18 +21,16 @@ def ingest(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = Fa
 
 
 def context(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = False) -> None:
-    """Compute what the log says of every query: tiers, demand, annotations, what is searched next."""
-    opened = shop_at(shop, work)
-    with console.status("context") as status:
-        report = make_context(opened, lambda step: status.update(f"context: {step}"), force=True)
+    """Compute what the log says of every query. That is its tier, demand, annotations, and what is searched next."""
+    with work_on(shop, work) as opened, status("context") as tell:
+        report = make_context(opened, tell, force=True)
     write_json(report) if as_json else show_context(report)
 
 
 def index(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = False) -> None:
-    """Index category names and product titles, by words and by meaning."""
-    opened = shop_at(shop, work)
-    with console.status("index") as status:
-        report = make_index(opened, lambda step: status.update(f"index: {step}"), force=True)
+    """Index category names and product titles."""
+    with work_on(shop, work) as opened, status("index") as tell:
+        report = make_index(opened, tell, force=True)
     if as_json:
         write_json(report)
     else:

@@ -14,7 +14,7 @@ import typer
 from domain.errors import StageMissing, UserError
 from domain.files import replace_atomically
 from domain.understanding import Understanding, understanding_adapter
-from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at
+from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at, write_json
 from querywise.show import show_understanding
 from release import Release, current_release, open_release, open_retriever
 
@@ -23,7 +23,7 @@ __all__ = ["open_current", "understand"]
 
 def understand(
     shop: ShopArgument,
-    query: Annotated[str | None, typer.Argument(help="The query.")] = None,
+    query: Annotated[str | None, typer.Argument(help="The query.", metavar="QUERY")] = None,
     work: WorkOption = None,
     input_: Annotated[
         Path | None, typer.Option("--input", help="Many queries: JSON Lines of {query}, or Parquet with that column.")
@@ -36,17 +36,23 @@ def understand(
     """Answer a query from the current release, as the service would."""
     if (query is None) == (input_ is None) or (input_ is None) != (output is None):
         raise UserError("give one query, or --input and --output", hint='querywise understand SHOP "1% milk"')
+    if output is not None and output.suffix not in (".jsonl", ".ndjson", ".parquet"):
+        raise UserError(f"{output} is of no known format", hint="--output takes a file .jsonl or .parquet")
+    if query is not None and not _is_text(query):
+        raise UserError("the query is not valid UTF-8")
+    queries = [query or ""] if input_ is None else list(_queries(input_))
     with open_current(shop, work) as release:
-        if input_ is not None and output is not None:
-            answers = release.understand(list(_queries(input_)))
-            _write(output, answers)
+        answers = release.understand(queries)
+    if output is not None:
+        _write(output, answers)
+        if as_json:
+            write_json({"understandings": len(answers), "output": output})
+        else:
             console.print(f"{len(answers):,} understandings written to {output}")
-            return
-        [answer] = release.understand([query or ""])
-    if as_json:
-        sys.stdout.write(understanding_adapter.dump_json(answer, indent=1).decode() + "\n")
+    elif as_json:
+        sys.stdout.write(understanding_adapter.dump_json(answers[0], indent=1).decode() + "\n")
     else:
-        show_understanding(answer)
+        show_understanding(answers[0])
 
 
 def open_current(folder: Path, work: Path | None) -> Release:
@@ -60,20 +66,40 @@ def open_current(folder: Path, work: Path | None) -> Release:
 
 def _queries(path: Path) -> Iterator[str]:
     if not path.is_file():
-        raise UserError(f"there is no file {path}")
-    if path.suffix == ".parquet":
+        raise UserError(f"there is no file {path}", hint="--input takes JSON Lines or Parquet")
+    yield from _parquet_queries(path) if path.suffix == ".parquet" else _json_queries(path)
+
+
+def _parquet_queries(path: Path) -> Iterator[str]:
+    try:
         frame = pl.read_parquet(path)
-        if "query" not in frame.columns:
-            raise UserError(f"{path} has no column query")
-        yield from frame["query"].cast(pl.String).fill_null("")
-        return
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"{path} is not Parquet: {str(error).splitlines()[0]}") from None
+    if frame.schema.get("query") != pl.String:
+        raise UserError(f"{path} has no column query of text", hint=f"its columns are {', '.join(frame.columns)}")
+    yield from frame["query"].fill_null("")
+
+
+def _json_queries(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
             try:
                 row = json.loads(line)
-                yield row if isinstance(row, str) else str(row["query"])
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise UserError(f"{path}, line {number}: not a JSON object with a query") from None
+                query = row["query"] if isinstance(row, dict) else row
+            except (ValueError, KeyError, RecursionError):
+                query = None
+            if not isinstance(query, str) or not _is_text(query):
+                raise UserError(
+                    f"{path}, line {number}: no query", hint='a line looks like {"query": "1% milk"} or "1% milk"'
+                )
+            yield query
+
+
+def _is_text(query: str) -> bool:
+    """Whether a query is text that UTF-8 can write; half a surrogate pair is not."""
+    return not any("\ud800" <= char <= "\udfff" for char in query)
 
 
 def _write(path: Path, answers: list[Understanding]) -> None:

@@ -1,0 +1,84 @@
+"""`--json` of every command is one document on standard output, and nothing else is there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer.main
+
+from querywise.cli import app
+
+COMMANDS = {
+    "run": ("SHOP", "WORK", "MODEL"),
+    "ingest": ("SHOP", "WORK"),
+    "context": ("SHOP", "WORK"),
+    "index": ("SHOP", "WORK"),
+    "label": ("SHOP", "WORK", "MODEL"),
+    "label --dry-run": ("SHOP", "WORK", "MODEL"),
+    "batch export": ("SHOP", "WORK", "MODEL", "--output", "OUT"),
+    "batch import": ("SHOP", "WORK", "MODEL", "--input", "IN"),
+    "batch record": ("SHOP", "WORK", "MODEL", "--output", "OUT"),
+    "evaluate": ("SHOP", "WORK"),
+    "understand": ("SHOP", "humm", "WORK"),
+    "release build": ("SHOP", "WORK"),
+    "release list": ("SHOP", "WORK"),
+    "release show": ("SHOP", "WORK"),
+    "release verify": ("SHOP", "WORK"),
+    "release promote": ("SHOP", "CURRENT", "WORK"),
+    "release rollback": ("SHOP", "WORK"),
+    "prompts list": (),
+    "prompts show": ("understand",),
+}
+SPEAKS_HTTP = {"serve"}
+
+
+def _names() -> set[str]:
+    program = typer.main.get_command(app)
+    found = set()
+    for name, command in program.commands.items():
+        below = getattr(command, "commands", None)
+        found |= {f"{name} {inner}" for inner in below} if below else {name}
+    return found
+
+
+def test_every_command_is_here():
+    assert {name.removesuffix(" --dry-run") for name in COMMANDS} == _names() - SPEAKS_HTTP
+
+
+@pytest.fixture(scope="module")
+def place(made, tools, tmp_path_factory):
+    """A copy of the tiny shop's work with two releases, so that one can be rolled back to."""
+    folder = tmp_path_factory.mktemp("json")
+    work = tools.copy_work(made.work, folder / "work")
+    current = tools.run("release", "list", made.shop, "--work", work, "--json").json[0]["release"]
+    at = (made.shop, "--work", work)
+    assert tools.run("label", *at, "--model", "by-hand", "--tiers", "head").code == 0
+    assert tools.run("release", "build", *at).code == 0
+    (folder / "in.jsonl").write_text("")
+    return {
+        "SHOP": [str(made.shop)],
+        "WORK": ["--work", str(work)],
+        "MODEL": ["--model", "by-hand"],
+        "OUT": [str(folder / "out.jsonl")],
+        "IN": [str(folder / "in.jsonl")],
+        "CURRENT": [current],
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_json_is_one_document(command, place, tools):
+    words = [word for name in COMMANDS[command] for word in place.get(name, [name])]
+    result = tools.run(*command.split(), *words, "--json")
+    assert result.code == 0, result
+    document, end = json.JSONDecoder().raw_decode(result.out)
+    assert document and result.out[end:] == "\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_people_get_text(command, place, tools):
+    words = [word for name in COMMANDS[command] for word in place.get(name, [name])]
+    result = tools.run(*command.split(), *words)
+    assert result.code == 0 and result.out + result.err
+    with pytest.raises(ValueError):
+        json.loads(result.out or result.err)
