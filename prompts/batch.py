@@ -42,7 +42,8 @@ def export_batch(path: Path, requests: Iterable[CompletionRequest]) -> int:
                 "method": "POST",
                 "url": "/v1/chat/completions",
                 "body": {
-                    "model": request.model,
+                    # litellm's name of the provider is not part of the name that the provider knows.
+                    "model": request.model.removeprefix("openai/"),
                     "messages": request.messages,
                     "response_format": {"type": "json_schema", "json_schema": schema},
                     **request.parameters,

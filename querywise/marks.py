@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import version
 from typing import Any
 
 from domain.files import replace_atomically
 from domain.shop import Shop
 
 __all__ = ["begin", "digest", "done", "inputs_of", "is_done", "report_of"]
+
+_VERSION = version("querywise")
 
 
 def digest(*parts: Any) -> str:
@@ -26,7 +29,7 @@ def begin(shop: Shop, stage: str) -> None:
 
 def done(shop: Shop, stage: str, inputs: str, report: dict[str, Any]) -> None:
     """Note that a stage has finished."""
-    _write(shop, _read(shop) | {stage: {"inputs": inputs, "report": report}})
+    _write(shop, _read(shop) | {stage: {"version": _VERSION, "inputs": inputs, "report": report}})
 
 
 def is_done(shop: Shop, stage: str, inputs: str) -> bool:
@@ -35,8 +38,9 @@ def is_done(shop: Shop, stage: str, inputs: str) -> bool:
 
 
 def inputs_of(shop: Shop, stage: str) -> str | None:
-    """Return the digest of what a finished stage was made from; None where it has not finished."""
-    found: str | None = _read(shop).get(stage, {}).get("inputs")
+    """Return the digest of what a finished stage was made from; None where it has not, or another version made it."""
+    mark = _read(shop).get(stage, {})
+    found: str | None = mark.get("inputs") if mark.get("version") == _VERSION else None
     return found
 
 

@@ -186,9 +186,9 @@ def labels_stand(shop: Shop, inputs: str) -> bool:
     return is_done(shop, "label", inputs) and shop.labels_file.is_file()
 
 
-def mark_labels(shop: Shop, inputs: str) -> None:
-    """Note that every query has been labelled from these inputs."""
-    done(shop, "label", inputs, {})
+def mark_labels(shop: Shop, inputs: str, departures: list[str]) -> None:
+    """Note that every query has been labelled from these inputs, and which of them depart from their words."""
+    done(shop, "label", inputs, {"departures": departures})
 
 
 def make_release(shop: Shop, *, whole: bool = True, force: bool = False) -> Path:

@@ -11,10 +11,12 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from domain.label import read_labels
+from domain.label import Label, read_labels
 from domain.shop import Shop
 from prompts import LabelRun, open_provider
+from querywise.departures import find_departures
 from querywise.label import TierOption, run_labels
+from querywise.marks import report_of
 from querywise.options import (
     ApiBaseOption,
     JsonOption,
@@ -99,7 +101,7 @@ def _label(shop: Shop, *, model: str | None, api_base: str | None, prompt: str, 
         made = run_labels(shop, model=model, api_base=api_base, prompt=prompt, tiers=tiers)
     show_labels(made)
     if not made.failures:
-        mark_labels(shop, inputs)
+        mark_labels(shop, inputs, find_departures(shop))
     return made
 
 
@@ -122,17 +124,26 @@ def _work_option(work: Path | None) -> str:
 
 def _summary(shop: Shop, release: Path, current: str | None, seconds: float, where: str) -> None:
     labels = sorted(read_labels(shop.labels_file), key=lambda label: (-label.searches, label.query))
+    marked: list[str] | None = report_of(shop, "label").get("departures")
+    departures = set(find_departures(shop) if marked is None else marked)
     console.print()
-    table = Table("query", "searches", "what shoppers mean", "rewrites", box=None, padding=(0, 2, 0, 0))
-    for label in labels[:12]:
-        answer = label.understanding
-        meant = "\n".join(f"{' > '.join(c.path[-2:])} {c.confidence:.2f}" for c in answer.categories[:2])
-        rewrites = "\n".join(f"{r.query} ({r.type})" for r in answer.rewrites[:2])
-        table.add_row(label.query, f"{label.searches:,}", meant or "nothing this shop's tree covers", rewrites)
-    console.print(table)
+    console.print(_table("most searched", labels[:5]))
+    if departures:
+        console.print()
+        console.print(_table("not what the words say", [label for label in labels if label.query in departures]))
     console.print(f"\nrelease {release.name}: {len(labels):,} queries understood, in {seconds} s")
     if current != release.name:
         console.print(f"  current stays {current}; to serve this one: querywise release promote {where} {release.name}")
         return
     console.print(f"  ask it:    querywise understand {where} {shlex.quote(labels[0].query) if labels else 'QUERY'}")
     console.print(f"  serve it:  querywise serve {where}")
+
+
+def _table(title: str, labels: list[Label]) -> Table:
+    table = Table(title, "searches", "what shoppers mean", "rewrites", box=None, padding=(0, 2, 0, 0))
+    for label in labels:
+        answer = label.understanding
+        meant = "\n".join(f"{' > '.join(c.path[-2:])} {c.confidence:.2f}" for c in answer.categories[:2])
+        rewrites = ", ".join(rewrite.query for rewrite in answer.rewrites[:2])
+        table.add_row(label.query, f"{label.searches:,}", meant or "nothing this shop's tree covers", rewrites)
+    return table

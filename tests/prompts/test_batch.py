@@ -52,7 +52,7 @@ def test_a_request_goes_out_as_the_provider_reads_it(tmp_path, requests) -> None
     [first, *_] = lines
     assert (first["method"], first["url"]) == ("POST", "/v1/chat/completions")
     assert first["body"] == {
-        "model": MODEL,
+        "model": MODEL.removeprefix("openai/"),
         "messages": [dict(message) for message in requests[0].messages],
         "response_format": {
             "type": "json_schema",
@@ -69,7 +69,7 @@ def test_the_hash_can_be_worked_out_from_the_exported_line(tmp_path, requests) -
     for text in (tmp_path / "in.jsonl").read_text(encoding="utf-8").splitlines():
         body = json.loads(text)["body"]
         schema = body.pop("response_format")["json_schema"]["schema"]
-        model, messages = body.pop("model"), tuple(body.pop("messages"))
+        model, messages = f"openai/{body.pop('model')}", tuple(body.pop("messages"))
         again = CompletionRequest(model=model, messages=messages, schema=schema, parameters=body)
         assert again.key == json.loads(text)["custom_id"]
 
@@ -206,3 +206,13 @@ def test_an_export_that_is_interrupted_leaves_the_file_before_it(tmp_path, reque
 def test_nothing_to_ask_is_an_empty_file(tmp_path) -> None:
     assert export_batch(tmp_path / "in.jsonl", []) == 0
     assert (tmp_path / "in.jsonl").read_bytes() == b""
+
+
+def test_the_provider_is_asked_for_the_model_by_the_name_it_knows(tmp_path: Path) -> None:
+    request = CompletionRequest(
+        model="openai/gpt-5-mini", messages=({"role": "user", "content": "x"},), schema={}, parameters={}
+    )
+    export_batch(tmp_path / "in.jsonl", [request])
+    line = json.loads((tmp_path / "in.jsonl").read_text())
+    assert line["body"]["model"] == "gpt-5-mini"
+    assert line["custom_id"] == request.key
