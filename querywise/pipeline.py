@@ -13,8 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from domain.context import ContextReport, ContextSettings, ContextStore, compute_context
+from domain.context import ContextStore
 from domain.errors import StageMissing, UserError
+from domain.evidence import ContextReport, ContextSettings, compute_context
 from domain.files import replace_atomically
 from domain.ingest import ingest
 from domain.label import read_labels, write_labels

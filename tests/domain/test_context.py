@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from domain.context import ContextSettings, ContextStore, DomainContext, compute_context
+from domain.context import ContextStore, DomainContext
 from domain.errors import StageMissing
+from domain.evidence import ContextSettings, compute_context
 
 DAY = datetime(2026, 10, 1, tzinfo=UTC).replace(tzinfo=None)
 # No decay, no smoothing, no correction: figures are then plain counts.
