@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -25,7 +27,8 @@ def serve(
     release = current_release(opened.releases)
     if release is None:
         raise StageMissing("there is no release to serve", hint=f"run `querywise run {shop}` first")
-    from service.run import serve as serve_release
-
     console.print(f"release {release} of {opened.config.name} at http://{host}:{port}  (Ctrl-C stops)")
-    serve_release(opened.releases / release, host=host, port=port, workers=workers)
+    # The service takes the place of this process, so that it runs without all that the other commands have loaded.
+    options = ["--host", host, "--port", str(port), "--workers", str(workers)]
+    # -P: a folder named service where the user stands is none of ours.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "service", str(opened.releases / release), *options])

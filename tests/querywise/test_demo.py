@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,3 +145,41 @@ def test_the_demo_overwrites_nothing(tmp_path):
     assert (tmp_path / "mine" / "shop.toml").read_text() == "mine"
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["shop.toml"]
     assert assemble().returncode == 2
+
+
+def test_serve_answers_and_stops_in_silence(demo, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "service").mkdir()  # a folder of that name where the user stands is not the service
+    command = [sys.executable, "-P", "-m", "querywise", "serve", str(demo.shop), "--work", str(demo.work)]
+    with subprocess.Popen(
+        [*command, "--port", str(port)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            answer = _understand(port, "Vernors soda")
+        finally:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+    assert (answer["query"], answer["source"], answer["categories"][0]["path"][-1]) == (
+        "Vernors soda",
+        "head",
+        "Ginger Ale",
+    )
+    assert out == ""
+    [line] = err.splitlines()
+    assert line.startswith(f"release {answer['release']} of demo-grocery at http://127.0.0.1:{port}")
+
+
+def _understand(port: int, query: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            url = f"http://127.0.0.1:{port}/v1/understand?q={urllib.parse.quote(query)}"
+            with urllib.request.urlopen(url, timeout=5) as response:
+                found: dict[str, Any] = json.load(response)
+                return found
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
