@@ -46,8 +46,8 @@ difference. *departs* are the demo's queries whose meaning in the shop is not wh
 
 ABOUT = {
     "demo": """The demo shop is of our own making, and so are its log and its gold. The simulated shoppers act on the
-same beliefs from which the gold was written, so engagement is nearly an oracle here, far better than any real log; read
-this table for what the log adds to the LLM, not for engagement against the LLM.""",
+same beliefs from which the gold was written, so engagement is nearly an oracle here, and the LLM that is shown it
+gains more than it would from a real log; read these figures as how well evidence is used, not as what to expect.""",
     "electronics": """A real catalogue (19,406 products), a real taxonomy (10,281 categories), real queries with a
 simulated log, and categories labelled by experts. The search engine behind that log misses often ("laptop" returns
 batteries), so behaviour misleads, as it does in life. The gold is the development half: candidate retrieval and the
