@@ -21,7 +21,6 @@ from domain.shop import open_shop
 from domain.understanding import Understander
 from evals import ask, compare, read_gold
 from evals.labels import LabelledQueries
-from querywise.pipeline import labels_file
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "quality.md"

@@ -59,6 +59,11 @@ class Shop:
         return self.work / "labels" / "labels.jsonl"
 
     @property
+    def bare_labels_file(self) -> Path:
+        """Labels by a model that was shown none of the log's evidence, for comparison."""
+        return self.labels_file.with_name("labels-without-context.jsonl")
+
+    @property
     def releases(self) -> Path:
         """Release folders and the name of the current one."""
         return self.work / "releases"

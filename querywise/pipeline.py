@@ -159,7 +159,7 @@ def _catalogue(shop: Shop, taxonomy: Taxonomy) -> Catalogue:
 
 def labels_file(shop: Shop, *, with_context: bool = True) -> Path:
     """Return where the labels of a run with or without context are kept."""
-    return shop.labels_file if with_context else shop.labels_file.with_name("labels-without-context.jsonl")
+    return shop.labels_file if with_context else shop.bare_labels_file
 
 
 def save_labels(shop: Shop, run: LabelRun, *, with_context: bool) -> None:
