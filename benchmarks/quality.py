@@ -120,8 +120,8 @@ def context_gains(part: Part, work: Path) -> list[str]:
     shop = open_shop(part.folder, work=work / f"quality-{part.name}")
     taxonomy, gold = shop.load_taxonomy(), read_gold(part.gold, shop.load_taxonomy())
     systems: dict[str, Understander] = {
-        name: LabelledQueries(read_labels(labels_file(shop, with_context=name == "with")))
-        for name in ("without", "with")
+        "without": LabelledQueries(read_labels(shop.bare_labels_file)),
+        "with": LabelledQueries(read_labels(shop.labels_file)),
     }
     report = compare(ask(systems, gold), gold, taxonomy, tiers=ContextStore(shop.context_file).tiers())
     f1 = {(row.by, row.slice, row.system): row for row in report.rows}
