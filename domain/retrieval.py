@@ -188,8 +188,8 @@ class RetrievalIndex:
 class NearestCategories:
     """Retrieval careful enough to be served: only what is near, and nothing where nothing is.
 
-    On 99 tail queries of a real taxonomy of 10,281 categories the first category was right for 55%; each further one
-    costs more precision than it brings recall, unless it scores about as high as the first.
+    Each category after the first costs more precision than it brings recall, unless it scores about as high; below the
+    least similarity are mostly words that name nothing. Both thresholds were chosen on labelled queries.
     """
 
     def __init__(self, index: RetrievalIndex) -> None:
