@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
 
 from domain.errors import QuerywiseError
 from domain.taxonomy import Taxonomy
@@ -15,11 +11,11 @@ from evals.case import Case
 from evals.estimates import bootstrap
 from evals.gold import GoldSet
 from evals.measures import statistics
-from evals.report import GoldSummary, Report, Row, Slicing
+from evals.report import GoldSummary, Report, Row
+from evals.slices import TIERS, Slice, everything, slices
 
-__all__ = ["TIERS", "Answers", "ask", "compare"]
+__all__ = ["Answers", "ask", "compare"]
 
-TIERS = ("head", "torso", "tail", "unseen")
 _PAIRED = ("leaf_f1", "leaf_macro_f1", "parent_f1", "parent_macro_f1", "hierarchical_f1", "top1_accuracy", "coverage")
 
 Answers = Mapping[str, Sequence[Understanding]]
@@ -94,22 +90,13 @@ def compare(
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Slice:
-    by: Slicing
-    name: str
-    members: NDArray[np.intp]
-
-
-def _slices(cases: Sequence[Case], tiers: Mapping[str, str]) -> Iterator[_Slice]:
-    """Yield the slices that have a case: everything, then the tiers, then the kinds by name."""
-    yield _Slice(by="all", name="all", members=np.arange(len(cases)))
-    of_tier = [tiers.get(case.normalized, "unseen") for case in cases]
-    for tier in [*TIERS, *sorted(set(of_tier) - set(TIERS))]:
-        if tier in of_tier:
-            yield _Slice(by="tier", name=tier, members=np.array([i for i, at in enumerate(of_tier) if at == tier]))
-    for kind in sorted({case.kind for case in cases if case.kind is not None}):
-        yield _Slice(by="kind", name=kind, members=np.array([i for i, c in enumerate(cases) if c.kind == kind]))
+def _slices(cases: Sequence[Case], tiers: Mapping[str, str]) -> list[Slice]:
+    """Return the slices that have a case: everything, then the tiers, then the kinds by name."""
+    return [
+        everything(len(cases)),
+        *slices("tier", [tiers.get(case.normalized, "unseen") for case in cases], first=TIERS),
+        *slices("kind", [case.kind for case in cases]),
+    ]
 
 
 def _summary(gold: GoldSet) -> GoldSummary:

@@ -12,8 +12,9 @@ from domain.files import replace_atomically
 from domain.taxonomy import Taxonomy
 from domain.understanding import Understanding
 from evals.categories import count, predicted_ids
-from evals.compare import TIERS, Answers
+from evals.compare import Answers
 from evals.gold import GoldSet
+from evals.slices import TIERS
 
 __all__ = ["Answered", "QueryLine", "by_query", "write_queries"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from evals.estimates import Estimate
+from evals.cells import cell, difference, interval, number, table
 from evals.measures import MEASURES
-from evals.report import Report, Row, Slicing
+from evals.report import Report, Row
+from evals.slices import Slicing
 
 __all__ = ["to_markdown"]
 
@@ -33,7 +32,7 @@ def to_markdown(report: Report, *, title: str = "Quality") -> str:
     """Render how a report was made and its tables; every number carries its 95% interval."""
     return "\n".join(
         [
-            f"# {_cell(title)}",
+            f"# {cell(title)}",
             "",
             *_how(report),
             "",
@@ -64,40 +63,40 @@ def _how(report: Report) -> list[str]:
     gold = report.gold
     doubts = ", ".join(f"{kind} {n}" for kind, n in gold.doubts.items())
     degraded = {row.system: row.degraded for row in report.rows if row.by == "all" and row.degraded}
-    lines = [f"- {_cell(name)}: `{_cell(value)}`" for name, value in report.made.items()]
+    lines = [f"- {cell(name)}: `{cell(value)}`" for name, value in report.made.items()]
     lines.append(
-        f"- gold: `{_cell(gold.name)}` (sha256 `{gold.sha256[:12]}`), {gold.cases} queries, "
+        f"- gold: `{cell(gold.name)}` (sha256 `{gold.sha256[:12]}`), {gold.cases} queries, "
         f"{gold.left_out} lines left out" + (f" (doubts: {doubts})" if doubts else "")
     )
     lines.append(
         f"- brackets: 95% percentile bootstrap over queries, {report.draws} resamples, seed {report.seed}; "
-        f"gain: paired with {_cell(report.systems[0])}, bold where the interval leaves out 0"
+        f"gain: paired with {cell(report.systems[0])}, bold where the interval leaves out 0"
     )
-    lines.extend(f"- **{_cell(name)} failed on {n} queries**; they count as unanswered" for name, n in degraded.items())
+    lines.extend(f"- **{cell(name)} failed on {n} queries**; they count as unanswered" for name, n in degraded.items())
     return lines
 
 
 def _by_kind(report: Report) -> list[str]:
     if not any(row.by == "kind" for row in report.rows):
         return []
-    table = _category_table(report, _LEAF, gain="leaf_f1", coverage=True, by="kind")
-    return ["", "The same by the kind that the gold file gives each query:", "", *table]
+    rows = _category_table(report, _LEAF, gain="leaf_f1", coverage=True, by="kind")
+    return ["", "The same by the kind that the gold file gives each query:", "", *rows]
 
 
 def _category_table(
     report: Report, measures: dict[str, str], *, gain: str, coverage: bool, by: Slicing = "tier"
 ) -> list[str]:
     head = [by, "system", "queries", *(["coverage"] if coverage else []), *measures.values(), "gain in F1"]
-    return _table(
+    return table(
         head,
         (
             [
-                _cell(row.slice),
-                _cell(row.system),
+                cell(row.slice),
+                cell(row.system),
                 str(_judged(row)),
-                *([_value(row.measures.get("coverage"))] if coverage else []),
-                *(_interval(row.measures.get(name)) for name in measures),
-                _gain(row.gains.get(gain)),
+                *([number(row.measures.get("coverage"))] if coverage else []),
+                *(interval(row.measures.get(name)) for name in measures),
+                difference(row.gains.get(gain)),
             ]
             for row in report.rows
             if row.by in ((by, "all") if by == "tier" else (by,))
@@ -108,13 +107,13 @@ def _category_table(
 def _other_table(report: Report) -> list[str]:
     rows = {row.system: row for row in report.rows if row.by == "all"}
     names = [name for name in _OTHER if any(name in row.measures for row in rows.values())]
-    return _table(
-        ["measure", "queries", *(_cell(system) for system in rows), "what it is"],
+    return table(
+        ["measure", "queries", *(cell(system) for system in rows), "what it is"],
         (
             [
                 name,
                 str(max(row.measures[name].queries for row in rows.values() if name in row.measures)),
-                *(_interval(row.measures.get(name)) for row in rows.values()),
+                *(interval(row.measures.get(name)) for row in rows.values()),
                 MEASURES[name],
             ]
             for name in names
@@ -122,30 +121,5 @@ def _other_table(report: Report) -> list[str]:
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(row) + " |" for row in rows)]
-
-
 def _judged(row: Row) -> int:
     return row.measures["coverage"].queries if "coverage" in row.measures else 0
-
-
-def _value(estimate: Estimate | None) -> str:
-    return "–" if estimate is None else f"{estimate.value:.3f}"
-
-
-def _interval(estimate: Estimate | None) -> str:
-    return "–" if estimate is None else f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _gain(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "–"
-    # Adding 0 turns a rounded -0.0 into 0.
-    value, low, high = (f"{round(number, 3) + 0.0:+.3f}" for number in (estimate.value, estimate.low, estimate.high))
-    text = f"{value} [{low}, {high}]"
-    return f"**{text}**" if estimate.low > 0 or estimate.high < 0 else text
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())

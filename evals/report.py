@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter
 
 from domain.files import replace_atomically
 from evals.estimates import Estimate
+from evals.slices import Slicing
 
-__all__ = ["GoldSummary", "Report", "Row", "Slicing", "read_report", "write_report"]
-
-Slicing = Literal["all", "tier", "kind"]
-"""Which cases a row is about: all; those of one tier of the log; those of one kind that the gold file names."""
+__all__ = ["GoldSummary", "Report", "Row", "read_report", "write_report"]
 
 
 @dataclass(frozen=True, kw_only=True)
