@@ -22,7 +22,7 @@ lint: .venv/installed
 # One pip call, so that the pin of torch holds for everything that asks for it.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,distill,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,improve,distill,dev]'
 	touch $@
 
 clean:

@@ -43,10 +43,10 @@ def recall_table(folder: Path, work: Path | None, gold: Path) -> str:
         "|---" * (3 + len(SIZES)) + "|",
     ]
     for name, store in (("retrieval alone", None), ("with the log's evidence", contexts)):
-        finder = CandidateFinder(taxonomy=taxonomy, index=index, products={}, contexts=store, limit=max(SIZES))
+        finder = CandidateFinder(taxonomy=taxonomy, index=index, products={}, contexts=store)
         found: dict[str, list[list[float]]] = {}
         for case in cases:
-            offered = finder.find(case.normalized, store.get(case.normalized) if store else None)
+            offered = finder.find(case.normalized, store.get(case.normalized) if store else None, limit=max(SIZES))
             expected = set(case.categories or ())
             recalls = [len(expected & set(offered[:size])) / len(expected) for size in SIZES]
             for tier in ("all", tiers.get(case.normalized, "unseen")):

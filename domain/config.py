@@ -14,7 +14,7 @@ from pydantic.types import StringConstraints
 
 from domain.errors import ShopError
 
-__all__ = ["CANONICAL_ACTIONS", "COLUMNS", "Kind", "ShopConfig", "parse_config"]
+__all__ = ["CANONICAL_ACTIONS", "COLUMNS", "Kind", "LlmConfig", "ShopConfig", "parse_config"]
 
 Kind = Literal["taxonomy", "products", "queries", "events", "gold", "judgements", "complements"]
 
@@ -60,7 +60,7 @@ class ShopConfig:
         max_reject_share: Ingest stops when more than this share of a file's rows is rejected.
         head_share: Queries that together make this share of searches are the head.
         torso_share: Queries up to this cumulative share are the torso; the rest is the tail.
-        model: The model that labels, when the command line names none.
+        llm: The model and what it costs.
     """
 
     name: str
@@ -75,7 +75,26 @@ class ShopConfig:
     max_reject_share: float = 0.05
     head_share: float = 0.5
     torso_share: float = 0.9
+    llm: LlmConfig = field(default_factory=lambda: LlmConfig())
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlmConfig:
+    """What `[llm]` says.
+
+    Attributes:
+        model: The model that labels, when the command line names none.
+        price: US dollars per million tokens, for a model whose price is not known or not what the shop pays.
+        cache_gigabytes: Completions kept beyond this are forgotten after a run, those stored longest ago first.
+        relabel_distance: A query is labelled anew when the distribution of its demand has moved further (0 to 1, total
+            variation distance).
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
     model: str | None = None
+    price: dict[str, float] = field(default_factory=dict)
+    cache_gigabytes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
+    relabel_distance: _Share = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +113,6 @@ class _Ingest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Llm:
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
-    model: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Document:
     """The shape of `shop.toml`."""
 
@@ -113,7 +126,7 @@ class _Document:
     weights: dict[str, _Weight] = field(default_factory=dict)
     log: _Log = field(default_factory=_Log)
     ingest: _Ingest = field(default_factory=_Ingest)
-    llm: _Llm = field(default_factory=_Llm)
+    llm: LlmConfig = field(default_factory=LlmConfig)
 
 
 _document: TypeAdapter[_Document] = TypeAdapter(_Document)
@@ -156,7 +169,7 @@ def parse_config(toml: Mapping[str, Any], path: Path) -> ShopConfig:
         max_reject_share=document.ingest.max_reject_share,
         head_share=document.log.head_share,
         torso_share=document.log.torso_share,
-        model=document.llm.model,
+        llm=document.llm,
     )
 
 
@@ -175,7 +188,7 @@ def _complaint(error: ValidationError, path: Path) -> ShopError:
 
 def _keys() -> list[str]:
     names = [*_Document.__dataclass_fields__, *_Log.__dataclass_fields__, *_Ingest.__dataclass_fields__]
-    return [*names, *_Llm.__dataclass_fields__]
+    return [*names, *LlmConfig.__dataclass_fields__]
 
 
 def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

@@ -7,16 +7,17 @@ QuerywiseError
 │   ├── PromptError           a prompt file is malformed, or a placeholder is unknown
 │   ├── ModelError            no model was named, or its provider cannot be used
 │   └── StageMissing          a command needs the output of an earlier one
-├── CompletionError           one request to a model failed; `retryable` says whether to try again
-│   └── CompletionMissing     a recording does not hold the request
+├── CompletionError           one request to a model failed; `kind` is its class, `retryable` whether to try again
 └── ReleaseError              a release cannot be trusted or read
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 __all__ = [
     "CompletionError",
-    "CompletionMissing",
+    "CompletionProblem",
     "ModelError",
     "PromptError",
     "QuerywiseError",
@@ -67,16 +68,37 @@ class StageMissing(UserError):
     """A command needs what an earlier command writes."""
 
 
+CompletionProblem = Literal[
+    "rate_limited", "timeout", "refused", "too_long", "provider_error", "over_budget", "missing_from_recording"
+]
+"""Why a request has no completion."""
+
+
 class CompletionError(QuerywiseError):
-    """One request to a model failed."""
+    """One request to a model failed.
 
-    def __init__(self, message: str, *, hint: str = "", retryable: bool = False) -> None:
+    Attributes:
+        kind: Its class.
+        retryable: Whether the same request may succeed later.
+        retry_after: Seconds to wait before that, where the provider said.
+        fatal: Whether every other request would fail alike: a wrong key, a model that is not there.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: CompletionProblem = "provider_error",
+        hint: str = "",
+        retryable: bool = False,
+        retry_after: float | None = None,
+        fatal: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint)
+        self.kind = kind
         self.retryable = retryable
-
-
-class CompletionMissing(CompletionError):
-    """A recording of completions does not hold this request."""
+        self.retry_after = retry_after
+        self.fatal = fatal
 
 
 class ReleaseError(QuerywiseError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,20 +12,34 @@ from pydantic import TypeAdapter
 from domain.files import replace_atomically
 from domain.understanding import Understanding
 
-__all__ = ["Label", "Provenance", "Tier", "read_labels", "write_labels"]
+__all__ = ["Label", "Provenance", "Tier", "label_adapter", "read_labels", "write_labels"]
 
 Tier = Literal["head", "torso", "tail"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Lineage of a label: who answered, asked how, shown what. ``dropped`` counts what the checks took out."""
+    """Lineage of a label: who answered, asked how, shown what.
+
+    Attributes:
+        model: Who answered.
+        prompt: Id of the prompt, or ids with ``+`` between.
+        key: Hash of the request that was answered, or hashes with ``+`` between.
+        context: Fingerprint of the contexts.
+        dropped: What the checks took out of the answer, counted by reason.
+        taxonomy: Fingerprint of the tree.
+        demand: Share of the query's demand by category, as the model was shown it; empty where it was shown none.
+        trimmed: How much was left out of a question that was too long.
+    """
 
     model: str
     prompt: str
     key: str
     context: str
     dropped: dict[str, int]
+    taxonomy: str = ""
+    demand: dict[str, float] = field(default_factory=dict)
+    trimmed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +53,7 @@ class Label:
     provenance: Provenance
 
 
-_adapter: TypeAdapter[Label] = TypeAdapter(Label)
+label_adapter: TypeAdapter[Label] = TypeAdapter(Label)
 
 
 def write_labels(path: Path, labels: Iterable[Label]) -> int:
@@ -47,7 +61,7 @@ def write_labels(path: Path, labels: Iterable[Label]) -> int:
     count = 0
     with replace_atomically(path) as file:
         for label in labels:
-            file.write(_adapter.dump_json(label) + b"\n")
+            file.write(label_adapter.dump_json(label) + b"\n")
             count += 1
     return count
 
@@ -56,4 +70,4 @@ def read_labels(path: Path) -> Iterator[Label]:
     """Yield the labels of a file that `write_labels` wrote."""
     with path.open("rb") as file:
         for line in file:
-            yield _adapter.validate_json(line)
+            yield label_adapter.validate_json(line)

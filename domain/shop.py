@@ -54,6 +54,26 @@ class Shop:
         return self.work / "cache"
 
     @property
+    def ledger(self) -> Path:
+        """What every completion cost."""
+        return self.work / "ledger"
+
+    @property
+    def runs(self) -> Path:
+        """The summary of each offline run."""
+        return self.work / "runs"
+
+    @property
+    def trees(self) -> Path:
+        """The taxonomies that labels were made in, by fingerprint."""
+        return self.work / "labels" / "trees"
+
+    @property
+    def examples(self) -> Path:
+        """Answered queries that prompts show as examples."""
+        return self.work / "examples.jsonl"
+
+    @property
     def labels_file(self) -> Path:
         """Labels, as JSON Lines."""
         return self.work / "labels" / "labels.jsonl"

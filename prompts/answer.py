@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from domain.understanding import AnnotationType, RewriteType, Specificity
+from prompts.completion import Completion
+from prompts.prompt_file import Task
 
-__all__ = ["Answer", "AnswerAnnotation", "AnswerCategory", "AnswerRewrite", "Unparseable", "parse_answer"]
+__all__ = [
+    "Answer",
+    "AnswerAnnotation",
+    "AnswerCategory",
+    "AnswerRewrite",
+    "Unparseable",
+    "join_answers",
+    "parse_answer",
+    "read_completion",
+]
 
 
 # As strict as the JSON schema that the model is given: no further fields, no number as a string, no NaN.
@@ -46,8 +59,8 @@ class AnswerRewrite:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """The answer to the `understand` prompt; its JSON schema is `prompts/files/understand.schema.json`."""
+class _Understand:
+    """The answer to a prompt that asks for everything; its JSON schema is `prompts/files/understand.schema.json`."""
 
     __pydantic_config__ = _STRICT
     need: str
@@ -59,23 +72,77 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Categories:
+    __pydantic_config__ = _STRICT
+    need: str
+    specificity: Specificity
+    categories: tuple[AnswerCategory, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rewrites:
+    __pydantic_config__ = _STRICT
+    need: str
+    spelling: str | None
+    rewrites: tuple[AnswerRewrite, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Annotations:
+    __pydantic_config__ = _STRICT
+    annotations: tuple[AnswerAnnotation, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What was answered about a query, by one prompt or by several that each ask for a part."""
+
+    need: str = ""
+    spelling: str | None = None
+    specificity: Specificity | None = None
+    categories: tuple[AnswerCategory, ...] = ()
+    annotations: tuple[AnswerAnnotation, ...] = ()
+    rewrites: tuple[AnswerRewrite, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unparseable:
     """An answer that is not of the schema; `complaint` is one sentence that a model can act on."""
 
     complaint: str
 
 
-_adapter: TypeAdapter[Answer] = TypeAdapter(Answer)
+_adapters: dict[Task, TypeAdapter[Any]] = {
+    "understand": TypeAdapter(_Understand),
+    "categories": TypeAdapter(_Categories),
+    "rewrites": TypeAdapter(_Rewrites),
+    "annotations": TypeAdapter(_Annotations),
+}
 
 
-def parse_answer(content: str) -> Answer | Unparseable:
+def parse_answer(content: str, task: Task = "understand") -> Answer | Unparseable:
     """Read a completion; a Markdown fence around the object is forgiven, anything else is not."""
     try:
-        return _adapter.validate_json(_unfenced(content))
+        return Answer(**vars(_adapters[task].validate_json(_unfenced(content))))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole answer"
         return Unparseable(complaint=f"{where}: {first['msg']}"[:_LONGEST_COMPLAINT])
+
+
+def read_completion(completion: Completion, task: Task) -> Answer | Unparseable:
+    """Read a completion; of one that ran into its limit the complaint says so."""
+    answer = parse_answer(completion.content, task)
+    if isinstance(answer, Unparseable) and completion.finish == "length":
+        return Unparseable(complaint="it was cut off at the longest answer that is taken; be briefer")
+    return answer
+
+
+def join_answers(answers: Iterable[Answer]) -> Answer:
+    """Return one answer of the parts; where two give the same field, the first that gives anything counts."""
+    parts = tuple(answers)
+    names = ("need", "spelling", "specificity", "categories", "annotations", "rewrites")
+    return Answer(**{n: next((v for part in parts if (v := getattr(part, n))), getattr(Answer(), n)) for n in names})
 
 
 def _unfenced(content: str) -> str:

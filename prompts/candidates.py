@@ -12,6 +12,8 @@ from prompts.evidence import quote_path
 
 __all__ = ["CandidateFinder", "Offer"]
 
+_LIMIT = 30
+
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
@@ -29,7 +31,6 @@ class CandidateFinder:
         index: Retrieval over category names and product titles.
         products: Number of products in each category or below it.
         contexts: The log's evidence, or None to go by retrieval alone.
-        limit: How many candidates to offer.
     """
 
     def __init__(
@@ -39,18 +40,16 @@ class CandidateFinder:
         index: RetrievalIndex,
         products: Mapping[str, int],
         contexts: ContextStore | None,
-        limit: int = 30,
     ) -> None:
         self._taxonomy = taxonomy
         self._index = index
         self._products = products
         self._contexts = contexts
-        self._limit = limit
         self._nearest: dict[str, tuple[str, ...]] = {}
         self._order = {category_id: i for i, category_id in enumerate(taxonomy)}
 
-    def find(self, query: str, context: DomainContext | None) -> list[str]:
-        """Return candidate category ids for a normalised query, best first."""
+    def find(self, query: str, context: DomainContext | None, *, limit: int = _LIMIT) -> list[str]:
+        """Return up to `limit` candidate category ids for a normalised query, best first."""
         rankings: list[tuple[float, Sequence[str]]] = [
             (1.0, ranking) for ranking in self._index.search(query).rankings.values()
         ]
@@ -58,11 +57,11 @@ class CandidateFinder:
             # What converts is always offered: the weight puts the whole list above anything retrieved.
             rankings.append((100.0, [c.category_id for c in context.categories if c.is_own]))
             rankings += self._of_session(context)
-        return list(fuse(rankings))[: self._limit]
+        return list(fuse(rankings))[:limit]
 
-    def offer(self, query: str, context: DomainContext | None) -> Offer:
+    def offer(self, query: str, context: DomainContext | None, *, limit: int = _LIMIT) -> Offer:
         """Return the candidates with short ids and as text, in the order of the tree, which is the easiest to read."""
-        found = sorted(self.find(query, context), key=self._order.__getitem__)
+        found = sorted(self.find(query, context, limit=limit), key=self._order.__getitem__)
         ids = {f"k{i}": category_id for i, category_id in enumerate(found, 1)}
         return Offer(ids=ids, text="\n".join(self._line(short, i) for short, i in ids.items()))
 

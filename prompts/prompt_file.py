@@ -13,15 +13,22 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 from domain.errors import PromptError
 
-__all__ = ["PromptFile", "list_prompts", "load_prompt", "parse_prompt"]
+__all__ = ["PromptFile", "Task", "list_prompts", "load_prompt", "parse_prompt"]
+
+Task = Literal["understand", "categories", "rewrites", "annotations"]
+"""What a prompt asks for: all parts of an understanding in one answer, or one of them."""
+
 
 _PARTS = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n+=== system ===\n(.*?)\n=== user ===\n(.*)\Z", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
+_HINT = "`querywise prompts list` names those that ship; one of your own goes by its path, which ends in .md"
 _KEYS = {"name": str, "version": int, "task": str, "schema": str, "parameters": dict}
 
 
@@ -32,22 +39,25 @@ class PromptFile:
     id: str
     name: str
     version: int
-    task: str
+    task: Task
     schema: Mapping[str, Any]
     parameters: Mapping[str, Any]
     system: str
     user: str
 
+    @cached_property
+    def placeholders(self) -> frozenset[str]:
+        """The names of what has to be filled in."""
+        return frozenset(_PLACEHOLDER.findall(self.system + self.user))
+
     def messages(self, values: Mapping[str, str]) -> tuple[dict[str, str], ...]:
         """Return the chat messages with every placeholder filled.
 
         Raises:
-            PromptError: when a value is missing, or is given and not used.
+            PromptError: when a value is missing.
         """
-        wanted = set(_PLACEHOLDER.findall(self.system + self.user))
-        if wanted != set(values):
-            odd = ", ".join(sorted(wanted ^ set(values)))
-            raise PromptError(f"{self.id}: placeholders and values do not agree on {odd}")
+        if lacking := sorted(self.placeholders - set(values)):
+            raise PromptError(f"{self.id}: there is no value for {', '.join(lacking)}")
         # One pass: a value that holds braces is text, not a placeholder.
         filled = (_PLACEHOLDER.sub(lambda found: values[found[1]], part) for part in (self.system, self.user))
         return tuple({"role": role, "content": text} for role, text in zip(("system", "user"), filled, strict=True))
@@ -60,11 +70,13 @@ def list_prompts() -> list[PromptFile]:
 
 
 def load_prompt(reference: str) -> PromptFile:
-    """Return a prompt by ``name@version``, or its highest version by ``name``.
+    """Return a prompt by ``name@version``, its highest version by ``name``, or a file of one's own by its path.
 
     Raises:
         PromptError: when there is none of that name, or its file is malformed.
     """
+    if reference.endswith(".md"):
+        return _read(Path(reference))
     folder = files("prompts").joinpath("files")
     if "@" not in reference:
         versions = [
@@ -74,11 +86,27 @@ def load_prompt(reference: str) -> PromptFile:
         ]
         reference = f"{reference}@{max(versions, default=0)}"
     if not re.fullmatch(r"[a-z_]+@\d+", reference) or not (path := folder.joinpath(f"{reference}.md")).is_file():
-        raise PromptError(f"there is no prompt {reference!r}", hint="`querywise prompts list` names them all")
+        raise PromptError(
+            f"there is no prompt {reference!r}",
+            hint=_HINT,
+        )
     prompt = parse_prompt(path.read_text(encoding="utf-8"))
     if reference != f"{prompt.name}@{prompt.version}":
         raise PromptError(f"the file of {reference} calls itself {prompt.name}@{prompt.version}")
     return prompt
+
+
+def _read(path: Path) -> PromptFile:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(
+            f"cannot read the prompt {path}: {error}", hint="`querywise prompts list` names those that ship"
+        ) from None
+    try:
+        return parse_prompt(text)
+    except PromptError as error:
+        raise PromptError(f"{path}: {error}", hint=error.hint) from None
 
 
 def parse_prompt(text: str) -> PromptFile:
@@ -97,6 +125,8 @@ def parse_prompt(text: str) -> PromptFile:
     if {name: type(value) for name, value in front.items()} != _KEYS:
         wanted = ", ".join(f"{name} ({kind.__name__})" for name, kind in _KEYS.items())
         raise PromptError(f"front matter has to hold exactly {wanted}")
+    if front["task"] not in get_args(Task):
+        raise PromptError(f"there is no task {front['task']!r}", hint=f"tasks are {', '.join(get_args(Task))}")
     if stray := re.findall(r"\{\{(?! \w+ \}\}).{0,20}", parts[2] + parts[3]):
         raise PromptError(f"not a placeholder: {stray[0]!r}", hint="placeholders are {{ name }}, spaces included")
     schema_file = files("prompts").joinpath("files", f"{front['schema']}.schema.json")
@@ -108,7 +138,7 @@ def parse_prompt(text: str) -> PromptFile:
         id=f"{front['name']}@{front['version']}#{digest}",
         name=front["name"],
         version=front["version"],
-        task=front["task"],
+        task=cast(Task, front["task"]),
         schema=json.loads(schema_text),
         parameters=front["parameters"],
         system=parts[2].strip(),

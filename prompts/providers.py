@@ -1,53 +1,40 @@
-"""Where completions come from: any model that litellm reaches, or a file of recorded ones; with a cache in front."""
+"""Where completions come from: any model that litellm reaches, or a file of recorded ones."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
-
-from domain.errors import CompletionError, CompletionMissing, ModelError
-from prompts.cache import CompletionCache
+from domain.errors import CompletionError, CompletionProblem, ModelError
+from prompts.completion import Completion, Finish, storable
+from prompts.recording import Recorded
 from prompts.request import CompletionRequest
 
-__all__ = ["Cached", "Completion", "LiteLLM", "Provider", "Recorded", "open_provider", "read_recording", "storable"]
+__all__ = ["LiteLLM", "Provider", "open_provider"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Completion:
-    """One answer of a model. `usage` holds the provider's token counts, and is empty where they are not known."""
-
-    key: str
-    content: str
-    model: str
-    usage: Mapping[str, Any] = field(default_factory=dict)
-
-
-completion_adapter: TypeAdapter[Completion] = TypeAdapter(Completion)
+_ENDS: dict[str, Finish] = {"length": "length", "content_filter": "refused"}
 
 
 class Provider(Protocol):
-    """Anything that completes requests. `model` is the name that goes into them."""
+    """Anything that completes requests. `model` and `api_base` are the names that go into them."""
 
     model: str
+    api_base: str
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Answer one request.
 
         Raises:
-            CompletionError: when there is no answer; `retryable` says whether to ask again.
+            CompletionError: when there is no answer; it says of what kind and whether to ask again.
         """
         ...
 
 
-def open_provider(model: str | None, *, api_base: str | None = None) -> Provider:
+def open_provider(model: str | None, *, api_base: str | None = None, timeout: float = 120.0) -> Provider:
     """Return the provider that a model name stands for: ``recorded:FILE``, or a litellm name.
 
     Raises:
@@ -56,66 +43,22 @@ def open_provider(model: str | None, *, api_base: str | None = None) -> Provider
     if not model:
         raise ModelError("no model is named", hint="pass --model, or set [llm] model in shop.toml, or QUERYWISE_MODEL")
     kind, _, rest = model.partition(":")
-    return Recorded(Path(rest)) if kind == "recorded" else LiteLLM(model, api_base=api_base)
-
-
-def read_recording(path: Path) -> Iterator[Completion]:
-    """Yield the completions of a recording, gzipped or not.
-
-    Raises:
-        ModelError: naming the line, when the file is not a recording.
-    """
-    if not path.is_file():
-        raise ModelError(f"there is no recording {path}", hint="recorded:FILE takes a path from where you are")
-    at = 1
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for line in file:
-                yield completion_adapter.validate_json(line)
-                at += 1
-    except (ValidationError, OSError, EOFError, zlib.error) as error:
-        raise ModelError(f"{path} is no recording: line {at}: {str(error).splitlines()[0]}") from error
-
-
-class Recorded:
-    """Replays a file of completions by the hash of the request.
-
-    Raises:
-        ModelError: when the file is unreadable, empty, or of more than one model.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._completions = {completion.key: completion for completion in read_recording(path)}
-        models = {completion.model for completion in self._completions.values()}
-        if len(models) != 1:
-            raise ModelError(f"{path} holds completions of {len(models)} models", hint="a recording is of one model")
-        [self.model] = models
-
-    async def complete(self, request: CompletionRequest) -> Completion:
-        """Return the recorded completion.
-
-        Raises:
-            CompletionMissing: naming the hash and the start of the request.
-        """
-        found = self._completions.get(request.key)
-        if found is None:
-            asked = request.messages[-1]["content"][:60].replace("\n", " ")
-            raise CompletionMissing(
-                f"{self._path.name} holds no completion {request.key[:12]} ({asked})",
-                hint="`querywise batch export` writes what is missing as a batch file",
-            )
-        return found
+    return Recorded(Path(rest)) if kind == "recorded" else LiteLLM(model, api_base=api_base, timeout=timeout)
 
 
 class LiteLLM:
-    """Calls a model through litellm, with structured output where the model has it.
+    """A model by its litellm name. It asks once: whoever calls it decides whether to ask again.
+
+    Args:
+        model: The name.
+        api_base: Address of the server, where it is not the provider's own.
+        timeout: Seconds to wait for an answer.
 
     Raises:
         ModelError: when litellm is not installed.
     """
 
-    def __init__(self, model: str, *, api_base: str | None = None) -> None:
+    def __init__(self, model: str, *, api_base: str | None = None, timeout: float = 120.0) -> None:
         # Without this litellm fetches a price list from the network when it is imported.
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         try:
@@ -123,70 +66,136 @@ class LiteLLM:
         except ImportError as error:
             raise ModelError("litellm is not installed", hint="pip install 'querywise[llm]'") from error
         self.model = model
-        self._api_base = api_base
+        self.api_base = api_base or ""
+        self._timeout = timeout
         self._litellm: Any = litellm
         litellm.suppress_debug_info = True
+        self._key: str | None = None
+        self._is_first = True
         self._has_schema = litellm.supports_response_schema(model=model)
+        # These providers cache a prefix only where it is marked; the others cache what they see again.
+        self._marks_prefix = "claude" in model
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        """Ask the model once."""
-        name = {"name": "answer", "strict": True, "schema": dict(request.schema)}
-        wanted: dict[str, Any] = (
-            {"type": "json_schema", "json_schema": name}
-            if self._has_schema
-            else {
-                # llama.cpp and its kin read a schema here; others ignore it and go by the prompt.
-                "type": "json_object",
-                "schema": dict(request.schema),
-            }
-        )
+        """Ask the model once.
+
+        Raises:
+            CompletionError: when there is no answer.
+            ModelError: when the provider's key is not set.
+        """
+        if self._is_first:
+            # Not before: what is in the cache needs no key.
+            self._key, self._is_first = self._own_server_key(), False
         try:
             response = await self._litellm.acompletion(
                 model=request.model,
-                messages=[dict(message) for message in request.messages],
-                api_base=self._api_base,
-                response_format=wanted,
-                timeout=120,
+                messages=self._messages(request),
+                api_base=self.api_base or None,
+                api_key=self._key,
+                response_format=self._format(request),
+                timeout=self._timeout,
                 num_retries=0,
+                max_retries=0,
                 drop_params=True,
                 **request.parameters,
             )
         except Exception as error:  # litellm raises the classes of many providers
-            raise CompletionError(
-                f"{request.model}: {type(error).__name__}: {str(error)[:300]}", retryable=_is_retryable(error)
-            ) from error
-        content = response.choices[0].message.content if response.choices else None
-        if not content:
-            raise CompletionError(f"{request.model} answered with nothing", retryable=False)
-        usage = response.usage.model_dump() if response.usage else {}
-        # litellm writes nought where the provider does not say.
-        counts = {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if usage.get(name)}
-        return Completion(key=request.key, content=storable(content), model=request.model, usage=counts)
+            raise self._error(request, error) from error
+        choice = response.choices[0] if response.choices else None
+        content = choice.message.content if choice else None
+        refusal = (getattr(choice.message, "provider_specific_fields", None) or {}).get("refusal") if choice else None
+        finish = "refused" if refusal else _ENDS.get(choice.finish_reason if choice else "", "stop")
+        if not content and finish == "stop":
+            raise CompletionError(f"{request.model} answered with nothing")
+        return Completion(
+            key=request.key,
+            content=storable(content or refusal or ""),
+            model=request.model,
+            usage=_usage(response.usage.model_dump() if response.usage else {}),
+            finish=finish,
+        )
+
+    def _own_server_key(self) -> str | None:
+        """Return a key for a server of one's own that asks for none, for litellm calls nobody without.
+
+        Raises:
+            ModelError: when a provider's key is missing; litellm would call it a server's error, to be tried again.
+        """
+        missing = self._litellm.validate_environment(model=self.model)["missing_keys"]
+        if not missing or not all(name.endswith("_API_KEY") for name in missing):
+            return None
+        if self.api_base:
+            return "none"
+        raise ModelError(
+            f"{self.model} needs {' or '.join(missing)}, which is not set", hint=f"export {missing[0]}=..."
+        )
+
+    def _messages(self, request: CompletionRequest) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = [dict(message) for message in request.messages]
+        if self._marks_prefix and messages[0]["role"] == "system":
+            block = {"type": "text", "text": messages[0]["content"], "cache_control": {"type": "ephemeral"}}
+            messages[0] = {"role": "system", "content": [block]}
+        return messages
+
+    def _format(self, request: CompletionRequest) -> dict[str, Any]:
+        schema = dict(request.schema)
+        if self._has_schema:
+            return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+        # llama.cpp and its kin read a schema here; others ignore it and go by the prompt.
+        return {"type": "json_object", "schema": schema}
+
+    def _error(self, request: CompletionRequest, error: Exception) -> CompletionError:
+        errors = self._litellm.exceptions
+        status = getattr(error, "status_code", None)
+        kind: CompletionProblem = "provider_error"
+        retryable = status in (408, 409, 429) or (isinstance(status, int) and status >= 500)
+        code = getattr(error, "code", None)
+        if isinstance(error, errors.ContextWindowExceededError) or code == "context_length_exceeded":
+            kind = "too_long"
+        elif isinstance(error, errors.ContentPolicyViolationError) or code == "content_policy_violation":
+            kind = "refused"
+        elif status == 429:
+            kind = "rate_limited"
+        elif isinstance(error, errors.Timeout) or status == 408:
+            kind = "timeout"
+        return CompletionError(
+            f"{request.model}: {type(error).__name__}: {str(error)[:300]}",
+            kind=kind,
+            retryable=retryable,
+            retry_after=_retry_after(error),
+            fatal=status in (401, 402, 403, 404),
+        )
 
 
-def storable(content: str) -> str:
-    """Return a model's text with half surrogate pairs, which JSON may carry and UTF-8 may not, as question marks."""
-    return content.encode("utf-8", "replace").decode()
+def _usage(given: Mapping[str, Any]) -> dict[str, int]:
+    """Return the counts that a provider gave, by our names; litellm writes nought where the provider does not say."""
+    details = given.get("prompt_tokens_details") or {}
+    counts = {
+        "prompt_tokens": given.get("prompt_tokens"),
+        "completion_tokens": given.get("completion_tokens"),
+        "cached_tokens": details.get("cached_tokens") or given.get("cache_read_input_tokens"),
+        "cache_write_tokens": given.get("cache_creation_input_tokens"),
+    }
+    return {name: count for name, count in counts.items() if isinstance(count, int) and count > 0}
 
 
-def _is_retryable(error: Exception) -> bool:
-    status = getattr(error, "status_code", None)
-    return status in (408, 409, 429) or (isinstance(status, int) and status >= 500)
-
-
-class Cached:
-    """A provider with the cache in front: what was paid for once is not asked again."""
-
-    def __init__(self, provider: Provider, cache: CompletionCache) -> None:
-        self.model = provider.model
-        self._provider = provider
-        self._cache = cache
-
-    async def complete(self, request: CompletionRequest) -> Completion:
-        """Answer from the cache, else from the provider; the answer is on disk before it is returned."""
-        kept = self._cache.get(request.key)
-        if kept is not None:
-            return completion_adapter.validate_python(kept)
-        completion = await self._provider.complete(request)
-        self._cache.put(request.key, json.loads(completion_adapter.dump_json(completion)))
-        return completion
+def _retry_after(error: Exception) -> float | None:
+    """Return how many seconds the provider asked to wait: Retry-After holds them, or a date (RFC 9110, 10.2.3)."""
+    response = getattr(error, "response", None)
+    headers = (
+        getattr(error, "headers", None)
+        or getattr(error, "litellm_response_headers", None)
+        or getattr(response, "headers", None)
+        or {}
+    )
+    text = str(headers.get("retry-after") or "")
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds)

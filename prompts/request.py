@@ -14,12 +14,23 @@ __all__ = ["CompletionRequest"]
 
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
-    """Everything that can change the answer: the model, the rendered messages, the answer's schema, the parameters."""
+    """Everything that can change the answer.
+
+    Attributes:
+        model: The model's name.
+        messages: As rendered.
+        schema: The answer's JSON schema.
+        parameters: Temperature and the like.
+        api_base: Address of the server, where it is not the provider's own: two servers may call two models alike.
+        nonce: Tells independent repeats of one request apart; the model never sees it.
+    """
 
     model: str
     messages: tuple[Mapping[str, str], ...]
     schema: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    api_base: str = ""
+    nonce: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -29,6 +40,9 @@ class CompletionRequest:
             "messages": [dict(message) for message in self.messages],
             "schema": self.schema,
             "parameters": dict(self.parameters),
+            # Absent unless given, so that what was recorded without them is found.
+            **({"api_base": self.api_base} if self.api_base else {}),
+            **({"nonce": self.nonce} if self.nonce else {}),
         }
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from domain.context import ContextStore, DomainContext
+from domain.errors import PromptError
 from domain.retrieval import RetrievalIndex
 from domain.taxonomy import Taxonomy
 from domain.text import MAX_QUERY_LENGTH
 from domain.understanding import Understanding
-from prompts.answer import Answer
+from prompts.answer import Answer, Unparseable, read_completion
 from prompts.candidates import CandidateFinder, Offer
 from prompts.checks import Checked, check_answer
+from prompts.completion import Completion
 from prompts.evidence import quote, render_evidence
+from prompts.examples import ExampleBank, render_examples
 from prompts.prompt_file import PromptFile
 from prompts.request import CompletionRequest
 
-__all__ = ["Catalogue", "Question", "Teacher"]
+__all__ = ["Catalogue", "Part", "Question", "Teacher", "Turn", "turns_of"]
 
 # Below this normalised mutual information, two searches follow each other hardly more often than chance would have it.
 _RELATED = 0.3
@@ -30,14 +34,27 @@ class Catalogue:
     products: dict[str, int]
 
 
+_TRIMS = 4
+"""How often a question that is too long can be cut; `Teacher.ask` says what goes when."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One request of a question: all of an understanding, or what one prompt asks of it."""
+
+    prompt: PromptFile
+    request: CompletionRequest
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A query as it is put to the model: the request, and what the short ids in it stand for."""
+    """A query as it is put to the model: its requests, and what the short ids in them stand for."""
 
     query: str
     context: DomainContext | None
     offer: Offer
-    request: CompletionRequest
+    parts: tuple[Part, ...]
+    trimmed: int
 
 
 class Teacher:
@@ -47,11 +64,17 @@ class Teacher:
         shop: The shop's name.
         locale: Its locale; the model is told which language to expect.
         model: Name of the model, part of every request.
-        prompt: The prompt file.
+        prompts: One prompt that asks for everything, or several that each ask for a part.
         taxonomy: The tree.
         catalogue: Titles and counts.
         index: Retrieval.
         contexts: The log's evidence, or None for a model that is shown none of it.
+        examples: Answered queries for prompts that show examples.
+        api_base: Address of the model's server, where it is not the provider's own.
+        nonce: Tells independent repeats of a run apart.
+
+    Raises:
+        PromptError: when two prompts ask for the same.
     """
 
     def __init__(
@@ -60,38 +83,78 @@ class Teacher:
         shop: str,
         locale: str,
         model: str,
-        prompt: PromptFile,
+        prompts: Sequence[PromptFile],
         taxonomy: Taxonomy,
         catalogue: Catalogue,
         index: RetrievalIndex,
         contexts: ContextStore | None,
+        examples: ExampleBank | None = None,
+        api_base: str = "",
+        nonce: str = "",
     ) -> None:
+        tasks = [prompt.task for prompt in prompts]
+        if len(set(tasks)) < len(tasks) or ("understand" in tasks and len(tasks) > 1):
+            raise PromptError(
+                f"{', '.join(prompt.id for prompt in prompts)} ask for the same",
+                hint="name one prompt for everything, or one each of categories, rewrites and annotations",
+            )
         self.model = model
-        self.prompt = prompt
+        self.prompts = tuple(prompts)
         self._taxonomy = taxonomy
         self._titles = catalogue.titles
         self._contexts = contexts
         self._index = index
         self._finder = CandidateFinder(taxonomy=taxonomy, index=index, products=catalogue.products, contexts=contexts)
         self._shop = _describe(f"{shop} ({locale})", taxonomy, catalogue)
+        self._examples = examples
+        self._api_base = api_base
+        self._nonce = nonce
 
-    def ask(self, query: str) -> Question:
-        """Return the question for a normalised query."""
+    @property
+    def prompt_id(self) -> str:
+        """The ids of the prompts, as a label's provenance names them."""
+        return "+".join(prompt.id for prompt in self.prompts)
+
+    def ask(self, query: str, *, trim: int = 0) -> Question:
+        """Return the question for a normalised query.
+
+        Args:
+            query: The query; it is never cut.
+            trim: How much to leave out of a question that was too long for the model. From 1: the examples. From 2:
+                the products, next and retyped queries of the evidence. From 3: the worse half of the candidates.
+                From 4: all evidence, and all but ten candidates.
+        """
         context = self._contexts.get(query) if self._contexts else None
-        offer = self._finder.offer(query, context)
+        shown = None if trim >= 4 else context
+        if shown is not None and trim >= 2:
+            shown = replace(shown, products=(), next_queries=(), reformulations=())
+        offer = self._finder.offer(query, context, limit=30 if trim < 3 else 15 if trim < 4 else 10)
+        examples = self._examples.nearest(query) if self._examples and not trim else []
         values = {
             "shop": self._shop,
             "query": quote(query, longest=MAX_QUERY_LENGTH),
-            "evidence": render_evidence(context, taxonomy=self._taxonomy, titles=self._titles),
+            "evidence": render_evidence(shown, taxonomy=self._taxonomy, titles=self._titles),
             "candidates": offer.text,
         }
-        request = CompletionRequest(
-            model=self.model,
-            messages=self.prompt.messages(values),
-            schema=self.prompt.schema,
-            parameters=self.prompt.parameters,
-        )
-        return Question(query=query, context=context, offer=offer, request=request)
+        parts = [
+            Part(
+                prompt=prompt,
+                request=CompletionRequest(
+                    model=self.model,
+                    messages=prompt.messages(values | {"examples": render_examples(examples, prompt.task)}),
+                    schema=prompt.schema,
+                    parameters=prompt.parameters,
+                    api_base=self._api_base,
+                    nonce=self._nonce,
+                ),
+            )
+            for prompt in self.prompts
+        ]
+        return Question(query=query, context=context, offer=offer, parts=tuple(parts), trimmed=trim)
+
+    def shorter(self, question: Question) -> Question | None:
+        """Return a question that leaves more out, or None where nothing more can be."""
+        return self.ask(question.query, trim=question.trimmed + 1) if question.trimmed < _TRIMS else None
 
     def check(self, question: Question, answer: Answer) -> Checked:
         """Hold an answer against the shop."""
@@ -100,12 +163,12 @@ class Teacher:
             query=question.query,
             offered=question.offer.ids,
             taxonomy=self._taxonomy,
-            matches=self._index.matches,
+            index=self._index,
+            context=question.context,
         )
 
     def understanding(self, question: Question, checked: Checked) -> Understanding:
         """Return the understanding that a checked answer amounts to, as it is served for a head query."""
-        related = question.context.next_queries if question.context else ()
         return Understanding(
             query=question.query,
             normalized=question.query,
@@ -115,9 +178,39 @@ class Teacher:
             categories=checked.categories,
             annotations=checked.annotations,
             rewrites=checked.rewrites,
-            next_queries=tuple(n.query for n in related if n.npmi >= _RELATED)[:5],
+            next_queries=self.next_queries(question.context),
             specificity=checked.specificity,
         )
+
+    @property
+    def has_context(self) -> bool:
+        """Whether the model is shown what the log says."""
+        return self._contexts is not None
+
+    def next_queries(self, context: DomainContext | None) -> tuple[str, ...]:
+        """Return what shoppers search next, as it is served: of the log alone, no model is asked."""
+        related = context.next_queries if context and self.has_context else ()
+        return tuple(n.query for n in related if n.npmi >= _RELATED)[:5]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A request of a question and its completion, as far as there is one."""
+
+    part: Part
+    request: CompletionRequest
+    completion: Completion | None
+
+
+def turns_of(question: Question, kept: Callable[[str], Completion | None]) -> Iterator[Turn]:
+    """Yield the requests of a question with what is kept of them; also those that ask for an unusable answer again."""
+    for part in question.parts:
+        first = kept(part.request.key)
+        yield Turn(part=part, request=part.request, completion=first)
+        answer = read_completion(first, part.prompt.task) if first and first.finish != "refused" else None
+        if first and isinstance(answer, Unparseable):
+            repair = part.request.repair(first.content, answer.complaint)
+            yield Turn(part=part, request=repair, completion=kept(repair.key))
 
 
 def _describe(shop: str, taxonomy: Taxonomy, catalogue: Catalogue) -> str:

@@ -25,7 +25,7 @@ def test_defaults(folder):
     config = open_shop(folder).config
     assert (config.name, config.locale, config.currency) == ("corner-shop", "en-GB", "GBP")
     assert config.weights == {"impression": 0, "view": 0, "click": 1, "add_to_cart": 4, "purchase": 10}
-    assert (config.first_ordinal, config.internal, config.model) == (None, ("internal*",), None)
+    assert (config.first_ordinal, config.internal, config.llm.model) == (None, ("internal*",), None)
     assert (config.max_reject_share, config.head_share, config.torso_share) == (0.05, 0.5, 0.9)
 
 
@@ -57,7 +57,7 @@ def test_every_setting(folder):
     assert config.columns == {"products": {"product_id": "sku"}}
     assert config.actions == {"pdp": "click", "wish": "wishlist"}
     assert (config.weights["wishlist"], config.weights["click"], config.weights["purchase"]) == (2, 0.5, 10)
-    assert (config.first_ordinal, config.internal, config.model) == (0, ("bot*", "test"), "openai/gpt")
+    assert (config.first_ordinal, config.internal, config.llm.model) == (0, ("bot*", "test"), "openai/gpt")
     assert (config.max_reject_share, config.head_share, config.torso_share) == (0.2, 0.4, 0.8)
 
 

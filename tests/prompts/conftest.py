@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +19,7 @@ from domain.context import CategoryEvidence, ContextStore, DomainContext
 from domain.retrieval import IndexedProduct, RetrievalIndex, build_index
 from domain.taxonomy import Node, Taxonomy
 from prompts import Completion, Teacher, load_prompt
-from prompts.providers import completion_adapter
+from prompts.completion import to_line
 from prompts.teacher import Catalogue, Question
 
 TREE = """
@@ -79,12 +79,14 @@ class Corner:
         taxonomy: Taxonomy | None = None,
         name: str = "corner",
         model: str = "openai/local",
+        prompts: Sequence[str] = ("understand@1",),
+        **more: Any,
     ) -> Teacher:
         return Teacher(
             shop=name,
             locale="en-US",
             model=model,
-            prompt=load_prompt("understand"),
+            prompts=[load_prompt(prompt) for prompt in prompts],
             taxonomy=taxonomy or self.taxonomy,
             catalogue=Catalogue(
                 titles=self.catalogue.titles | dict(titles or {}),
@@ -92,6 +94,7 @@ class Corner:
             ),
             index=self.index,
             contexts=None if contexts is None else self.store(contexts),
+            **more,
         )
 
 
@@ -202,7 +205,7 @@ def record(tmp_path: Path) -> Callable[..., Path]:
     def write(pairs: Iterable[tuple[str, str]], *, model: str = "openai/local", name: str = "run.jsonl") -> Path:
         completions = [Completion(key=key, content=content, model=model) for key, content in pairs]
         path = tmp_path / name
-        path.write_bytes(b"".join(completion_adapter.dump_json(c) + b"\n" for c in completions))
+        path.write_bytes(b"".join(json.dumps(to_line(c)).encode() + b"\n" for c in completions))
         return path
 
     return write
@@ -210,7 +213,8 @@ def record(tmp_path: Path) -> Callable[..., Path]:
 
 def user_message(question: Question) -> str:
     """The text that is delivered to the model."""
-    [system, user] = question.request.messages
+    [part] = question.parts
+    [system, user] = part.request.messages
     assert (system["role"], user["role"]) == ("system", "user")
     return user["content"]
 
@@ -226,13 +230,14 @@ class Reply:
 
     body: Any
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def said(content: str | None, usage: dict[str, int] | None = None) -> Reply:
-    message = {"role": "assistant", "content": content}
+def said(content: str | None, usage: Mapping[str, Any] | None = None, *, finish: str = "stop", **more: Any) -> Reply:
+    message = {"role": "assistant", "content": content} | more
     body = {"id": "x", "object": "chat.completion", "created": 1, "model": "local"}
-    body |= {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    return Reply(body | ({"usage": usage} if usage else {}))
+    body |= {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+    return Reply(body | ({"usage": dict(usage)} if usage else {}))
 
 
 @dataclass
@@ -280,6 +285,8 @@ def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
             self.send_response(reply.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
 

@@ -10,13 +10,12 @@ from prompts import CandidateFinder
 
 @pytest.fixture(scope="module")
 def finder(corner):
-    def make(contexts=(), limit=30):
+    def make(contexts=()):
         return CandidateFinder(
             taxonomy=corner.taxonomy,
             index=corner.index,
             products=corner.catalogue.products,
             contexts=None if contexts is None else corner.store(contexts),
-            limit=limit,
         )
 
     return make
@@ -25,7 +24,7 @@ def finder(corner):
 @pytest.mark.parametrize("limit", [1, 3, 5, 30])
 def test_at_most_the_limit_is_offered_and_nothing_twice(finder, make_context, limit) -> None:
     context = make_context("milk", {"dogfood": 0.6, "milk": 0.3})
-    found = finder([context], limit).find("milk", context)
+    found = finder([context]).find("milk", context, limit=limit)
     assert len(found) == min(limit, 17) == len(set(found))
 
 
@@ -33,7 +32,7 @@ def test_what_converts_comes_first_in_its_order_and_is_offered_at_any_limit(find
     # Nobody would guess dog food, cola or beef from these words.
     context = make_context("fresh orange juice", {"dogfood": 0.6, "soda": 0.3, "beef": 0.1})
     for limit in (3, 4, 30):
-        assert finder([context], limit).find("fresh orange juice", context)[:3] == ["dogfood", "soda", "beef"]
+        assert finder([context]).find("fresh orange juice", context, limit=limit)[:3] == ["dogfood", "soda", "beef"]
     assert finder(None).find("fresh orange juice", None)[0] == "juice"
 
 
@@ -42,7 +41,7 @@ def test_a_category_that_has_the_demand_only_through_its_children_is_not_put_fir
     rolled_up = type(own)(**{**vars(own), "category_id": "snacks", "is_own": False})
     context = make_context("milk", categories=(rolled_up, own))
     assert finder([context]).find("milk", context)[0] == "bars"
-    assert "snacks" not in finder([context], 2).find("milk", context)
+    assert "snacks" not in finder([context]).find("milk", context, limit=2)
 
 
 @pytest.mark.parametrize("kind", ["next_queries", "reformulations"])
@@ -54,22 +53,22 @@ def test_where_the_next_queries_lead_is_offered(finder, make_context, kind) -> N
     nickname = make_context("greek yogurt", **{kind: related})
     fizzy = make_context("fizzy", {"beef": 0.9, "dogfood": 0.1, "chips": 0.05})
     # Alone, the words lead to neither; of what converts for the related query the first two come along.
-    plain = finder([nickname], 8).find("greek yogurt", None)
+    plain = finder([nickname]).find("greek yogurt", None, limit=8)
     assert {"beef", "dogfood"} & {*plain} == set()
-    found = finder([nickname, fizzy], 8).find("greek yogurt", nickname)
+    found = finder([nickname, fizzy]).find("greek yogurt", nickname, limit=8)
     assert {"beef", "dogfood"} <= {*found}
 
 
 def test_next_queries_without_a_context_lead_where_retrieval_does(finder, make_context) -> None:
     context = make_context("greek yogurt", next_queries=(NextQuery(query="dog food", count=4, npmi=0.9),))
-    assert "dogfood" not in finder([context], 6).find("greek yogurt", None)
-    assert "dogfood" in finder([context], 6).find("greek yogurt", context)
+    assert "dogfood" not in finder([context]).find("greek yogurt", None, limit=6)
+    assert "dogfood" in finder([context]).find("greek yogurt", context, limit=6)
 
 
 def test_short_ids_lead_back_to_what_was_found(finder, make_context) -> None:
     context = make_context("milk", {"dogfood": 0.6})
-    found = finder([context], 5).find("milk", context)
-    offer = finder([context], 5).offer("milk", context)
+    found = finder([context]).find("milk", context, limit=5)
+    offer = finder([context]).offer("milk", context, limit=5)
     assert [*offer.ids] == ["k1", "k2", "k3", "k4", "k5"]
     assert {*offer.ids.values()} == {*found}
     assert offer.text.count("\n") == 4

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
-from domain.errors import CompletionError
-from prompts import CompletionRequest, LabelRun, label_queries, load_prompt
-from prompts.cache import CompletionCache
-from prompts.providers import Cached, LiteLLM
+from domain.errors import CompletionError, ModelError
+from prompts import CompletionRequest, load_prompt
+from prompts.providers import LiteLLM
 
 pytestmark = pytest.mark.skipif(find_spec("litellm") is None, reason="needs the llm extra")
 
@@ -89,7 +90,7 @@ def test_a_reply_that_is_no_completion_is_an_error_that_says_whether_to_ask_agai
         asyncio.run(provider.complete(request_))
     assert caught.value.retryable is retryable
     assert str(caught.value).startswith(MODEL)
-    # Asking again is for label_queries to decide, which counts it.
+    # Asking again is for the runner to decide, which counts it.
     assert len(chat_server.requests) == 1
 
 
@@ -101,6 +102,15 @@ def test_an_empty_completion_is_not_asked_for_again(chat_server, provider, reque
     assert not caught.value.retryable
 
 
+def test_a_key_that_is_not_set_is_a_users_mistake_once_a_call_is_made(request_, chat_server, monkeypatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    provider = LiteLLM("gpt-4o-mini")
+    with pytest.raises(ModelError, match="gpt-4o-mini needs OPENAI_API_KEY, which is not set"):
+        asyncio.run(provider.complete(request_))
+    # A server of one's own may ask for none.
+    assert asyncio.run(LiteLLM(MODEL, api_base=chat_server.url).complete(request_)).content == "{}"
+
+
 def test_nobody_at_the_address_is_worth_another_try(request_, chat_server) -> None:
     nobody = LiteLLM(MODEL, api_base="http://127.0.0.1:9/v1")
     with pytest.raises(CompletionError) as caught:
@@ -108,82 +118,60 @@ def test_nobody_at_the_address_is_worth_another_try(request_, chat_server) -> No
     assert caught.value.retryable
 
 
-def test_half_a_surrogate_pair_can_be_kept(chat_server, provider, request_, tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_can_be_kept(chat_server, provider, request_) -> None:
     chat_server.respond = lambda *_: chat_server.said("half \ud800 pair")
-    cache = CompletionCache(tmp_path)
-    completion = asyncio.run(Cached(provider, cache).complete(request_))
-    assert completion.content == "half ? pair"
-    assert asyncio.run(Cached(provider, cache).complete(request_)) == completion
-    assert len(chat_server.requests) == 1
-    cache.close()
+    assert asyncio.run(provider.complete(request_)).content == "half ? pair"
 
 
-@pytest.fixture
-def label(corner, make_context, provider):
-    def run(*queries: str, concurrency: int = 8) -> LabelRun:
-        contexts = [make_context(query) for query in queries]
-        asked = label_queries(
-            contexts,
-            teacher=corner.teacher(contexts),
-            provider=provider,
-            context_fingerprint="f",
-            concurrency=concurrency,
-        )
-        return asyncio.run(asked)
-
-    return run
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 8}}, {"cached_tokens": 8}),
+        ({"prompt_tokens_details": {"cached_tokens": 0}}, {}),
+        ({"prompt_tokens_details": None}, {}),
+    ],
+)
+def test_what_the_provider_had_in_its_cache_is_counted(chat_server, provider, request_, usage, counted) -> None:
+    chat_server.respond = lambda *_: chat_server.said("an answer", USAGE | usage)
+    assert asyncio.run(provider.complete(request_)).usage == {"prompt_tokens": 12, "completion_tokens": 3} | counted
 
 
-def test_too_many_requests_is_asked_again_a_second_later(chat_server, label, answer) -> None:
-    replies = [chat_server.reply({"error": {"message": "slow down"}}, 429), chat_server.said(answer.text())]
-    chat_server.respond = lambda _, number: replies[number]
+def test_a_model_that_caches_only_what_is_marked_is_sent_the_mark(chat_server, request_) -> None:
+    # An OpenAI-compatible gateway in front of Claude; the static part comes first and is the part that is marked.
+    chat_server.respond = lambda *_: chat_server.said("{}")
+    model = "openai/claude-haiku-4-5"
+    asyncio.run(LiteLLM(model, api_base=chat_server.url).complete(replace(request_, model=model)))
+    [body] = chat_server.requests
+    block = {"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}
+    assert body["messages"][0] == {"role": "system", "content": [block]}
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("nan", 0.0),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        (lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True), pytest.approx(30, abs=3)),
+    ],
+)
+def test_how_long_to_wait_is_read_from_the_reply(chat_server, provider, request_, header, seconds) -> None:
+    text = header() if callable(header) else header
+    headers = {} if text is None else {"Retry-After": text}
+    chat_server.respond = lambda *_: chat_server.reply({"error": {"message": "slow down"}}, 429, headers)
+    with pytest.raises(CompletionError) as caught:
+        asyncio.run(provider.complete(request_))
+    assert caught.value.retry_after == seconds
+
+
+def test_nothing_waits_longer_than_its_time(chat_server, request_) -> None:
+    chat_server.delay = 2.0
     began = time.perf_counter()
-    run = label("milk")
-    assert [x.query for x in run.labels] == ["milk"]
-    assert len(chat_server.requests) == 2
-    assert time.perf_counter() - began > 0.9
-
-
-def test_a_server_that_stays_broken_is_a_failure_to_try_again_after_three_tries(chat_server, label) -> None:
-    chat_server.respond = lambda *_: chat_server.reply({"error": {"message": "broken"}}, 500)
-    run = label("milk")
-    assert run.failed == {"try_again": 1}
-    assert len(chat_server.requests) == 3
-
-
-def test_what_asking_again_will_not_mend_is_asked_once(chat_server, label) -> None:
-    chat_server.respond = lambda *_: chat_server.reply({"error": {"message": "no such model"}}, 404)
-    run = label("milk")
-    assert run.failed == {"provider_error": 1}
-    assert "no such model" in run.failures[0].detail
-    assert len(chat_server.requests) == 1
-
-
-def test_an_answer_is_repaired_once(chat_server, label, answer) -> None:
-    replies = [chat_server.said('{"need": "x"}'), chat_server.said(answer.text(need="Milk."))]
-    chat_server.respond = lambda _, number: replies[number]
-    run = label("milk")
-    assert (len(run.labels), run.repaired) == (1, 1)
-    [first, second] = [body["messages"] for body in chat_server.requests]
-    assert second[:2] == first
-    assert second[2] == {"role": "assistant", "content": '{"need": "x"}'}
-    assert "spelling: Field required" in second[3]["content"]
-
-
-def test_an_answer_that_is_wrong_twice_is_a_failure(chat_server, label) -> None:
-    chat_server.respond = lambda *_: chat_server.said("I would rather not.")
-    run = label("milk")
-    assert (run.labels, run.failed, run.repaired) == ((), {"unparseable": 1}, 0)
-    assert "Invalid JSON" in run.failures[0].detail
-    assert len(chat_server.requests) == 2
-
-
-@pytest.mark.parametrize("concurrency", [1, 3])
-def test_no_more_are_in_flight_than_was_said(chat_server, label, answer, concurrency) -> None:
-    chat_server.delay = 0.1
-    chat_server.respond = lambda *_: chat_server.said(answer.text())
-    queries = [f"milk {i}" for i in range(9)]
-    run = label(*queries, concurrency=concurrency)
-    assert [x.query for x in run.labels] == queries
-    # A busy machine may not get to three at once, but it gets past one.
-    assert min(concurrency, 2) <= chat_server.most_in_flight <= concurrency
+    with pytest.raises(CompletionError) as caught:
+        asyncio.run(LiteLLM(MODEL, api_base=chat_server.url, timeout=0.2).complete(request_))
+    assert (caught.value.kind, caught.value.retryable) == ("timeout", True)
+    assert time.perf_counter() - began < 1.5

@@ -71,16 +71,16 @@ def test_the_id_is_a_hash_of_the_file_and_its_schema(folder: Path) -> None:
 
 
 def test_a_name_alone_means_the_highest_version(folder: Path) -> None:
-    for version in (2, 10):
+    for version in (9, 10):
         text = written(FRONT.replace("version = 1", f"version = {version}"))
         (folder / f"understand@{version}.md").write_text(text)
     assert load_prompt("understand").version == 10
-    assert [p.version for p in list_prompts()] == [1, 2, 10]
+    assert [p.version for p in list_prompts() if p.name == "understand"] == [1, 2, 3, 9, 10]
 
 
 @pytest.mark.parametrize(
     "reference",
-    ["", "no_such", "understand@", "understand@2", "understand@x", "@1", "../files/understand@1", "understand@1.md"],
+    ["", "no_such", "understand@", "understand@99", "understand@x", "@1", "../files/understand@1", "understand@1.md"],
 )
 def test_an_unknown_prompt_is_named_with_a_hint(reference: str) -> None:
     with pytest.raises(PromptError) as caught:
@@ -117,6 +117,7 @@ def test_a_well_formed_file_is_read_as_it_stands() -> None:
         (written(FRONT.replace("version = 1", 'version = "1"')), "exactly"),
         (written(FRONT.replace("version = 1", "version = true")), "exactly"),
         (written(FRONT.replace("parameters = {}", "parameters = []")), "exactly"),
+        (written(FRONT.replace('task = "understand"', 'task = "sing"')), "no task 'sing'"),
         (written(FRONT.replace('schema = "understand"', 'schema = "no_such"')), "no schema 'no_such'"),
         (written(FRONT.replace('schema = "understand"', 'schema = "../files/understand"')), "no schema"),
         (written(user="{{query}}"), "not a placeholder"),
@@ -132,16 +133,30 @@ def test_a_malformed_file_is_refused(text: str, complaint: str) -> None:
         parse_prompt(text)
 
 
-Given = dict[str, str]
-
-
 @pytest.mark.parametrize(
-    ("values", "named"),
-    [({}, "query, shop"), ({"shop": "s"}, "query"), ({"shop": "s", "query": "q", "extra": "e"}, "extra")],
+    ("values", "named"), [({}, "query, shop"), ({"shop": "s"}, "query"), ({"query": "q", "extra": "e"}, "shop")]
 )
-def test_values_have_to_be_the_placeholders_no_more_and_no_fewer(values: Given, named: str) -> None:
-    with pytest.raises(PromptError, match=f"do not agree on {named}$"):
+def test_every_placeholder_has_to_have_a_value(values: dict[str, str], named: str) -> None:
+    with pytest.raises(PromptError, match=f"there is no value for {named}$"):
         parse_prompt(written()).messages(values)
+
+
+def test_a_value_that_a_prompt_has_no_place_for_is_left_out() -> None:
+    [_, user] = parse_prompt(written()).messages({"shop": "s", "query": "q", "examples": "e"})
+    assert user["content"] == "<query>q</query>"
+
+
+def test_a_file_of_ones_own_is_named_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.md"
+    path.write_text(written(FRONT.replace("version = 1", "version = 4")))
+    prompt = load_prompt(str(path))
+    assert (prompt.name, prompt.version, prompt.task) == ("understand", 4, "understand")
+    path.write_text("hello")
+    with pytest.raises(PromptError, match=f"{path}: a prompt file is front matter"):
+        load_prompt(str(path))
+    path.write_bytes(b"\xff")
+    with pytest.raises(PromptError, match="cannot read the prompt"):
+        load_prompt(str(path))
 
 
 @pytest.mark.parametrize(

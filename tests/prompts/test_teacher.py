@@ -90,7 +90,9 @@ def test_the_run_without_contexts_shows_none_where_the_log_has_some(corner, deli
 
 def test_the_system_message_is_the_same_for_every_query_of_a_shop(corner, protein) -> None:
     teacher = corner.teacher([protein])
-    systems = {teacher.ask(query).request.messages[0]["content"] for query in ("protein", "milk", "", "x" * 256)}
+    systems = {
+        teacher.ask(query).parts[0].request.messages[0]["content"] for query in ("protein", "milk", "", "x" * 256)
+    }
     assert len(systems) == 1
     # 18 products in food, 7 in drinks and 2 for pets, largest first.
     assert (
@@ -123,9 +125,9 @@ def test_a_category_without_products_says_so_and_one_product_is_singular(corner,
 
 
 def test_the_same_question_has_the_same_key_and_a_log_changes_it(corner, protein) -> None:
-    keys = [corner.teacher(c).ask("protein").request.key for c in ([protein], [protein], None)]
+    keys = [corner.teacher(c).ask("protein").parts[0].request.key for c in ([protein], [protein], None)]
     assert keys[0] == keys[1] != keys[2]
-    assert corner.teacher([protein], model="openai/other").ask("protein").request.key != keys[0]
+    assert corner.teacher([protein], model="openai/other").ask("protein").parts[0].request.key != keys[0]
 
 
 HOSTILE = [
@@ -201,8 +203,8 @@ def test_hostile_names_of_categories_and_shop_stay_within_their_line(corner, del
     found = parts(message)
     assert len(found["candidates"].split("\n")) == len(question.offer.ids)
     assert_framed(message, lines=6 + found["candidates"].count("\n"))
-    system = question.request.messages[0]["content"]
-    plain = corner.teacher(None).ask("milk").request.messages[0]["content"]
+    system = question.parts[0].request.messages[0]["content"]
+    plain = corner.teacher(None).ask("milk").parts[0].request.messages[0]["content"]
     assert system.count("\n") == plain.count("\n")
     assert UNSEEN.search(system) is None
     assert system.count("<query>") == plain.count("<query>") == 1
