@@ -1,24 +1,30 @@
-"""`batch`: requests out as a provider's batch file, its output back in."""
+"""`batch`: requests out as a provider's batch files, its output back in."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from domain.errors import ModelError, UserError
+from domain.errors import UserError
 from domain.files import replace_atomically
-from prompts import Completion, CompletionRequest, open_provider
-from prompts.answer import Unparseable, parse_answer
-from prompts.batch import export_batch, import_batch
+from prompts import Completion, CompletionRequest
+from prompts.batch import BatchFormat, export_batch, format_of, import_batch
 from prompts.cache import CompletionCache
-from prompts.providers import completion_adapter
-from querywise.label import TierOption, requests_of
+from prompts.completion import to_line
+from prompts.prices import price_of
+from prompts.teacher import turns_of
+from querywise.batch_poll import poll, show_import
+from querywise.batch_submit import submit
+from querywise.label import TierOption
 from querywise.options import (
+    DEFAULT_PROMPT,
+    ApiBaseOption,
     JsonOption,
     ModelOption,
     PromptOption,
@@ -26,15 +32,15 @@ from querywise.options import (
     WithoutContextOption,
     WorkOption,
     console,
-    model_name,
     shop_at,
+    work_on,
     write_json,
 )
-from querywise.pipeline import open_teacher
+from querywise.questions import NonceOption, Selection, unanswered
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Batch files in the OpenAI format.")
+app = typer.Typer(no_args_is_help=True, help="Batch files and batches of a provider, at about half the price.")
 
 
 @app.command("export")
@@ -43,59 +49,94 @@ def export(
     output: Annotated[Path, typer.Option("--output", help="The batch input file to write (JSON Lines).")],
     work: WorkOption = None,
     model: ModelOption = None,
-    prompt: PromptOption = "understand",
+    api_base: ApiBaseOption = None,
+    prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
     without_context: WithoutContextOption = False,
+    nonce: NonceOption = "",
+    form: Annotated[
+        BatchFormat | None, typer.Option("--format", help="Whose format; by the model's name unless given.")
+    ] = None,
     all_requests: Annotated[bool, typer.Option("--all", help="Also what the cache holds already.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the requests that have no completion yet as a batch input file.
+    """Write the requests that have no completion yet as batch input files, as many as the provider's limits make it.
 
     A query whose completion cannot be read is asked once more, with what was wrong, as `label` would.
     """
     opened = shop_at(shop, work)
-    name = _name(model_name(opened, model))
-    teacher = open_teacher(opened, model=name, prompt=prompt, with_context=not without_context)
-    requests = requests_of(opened, teacher, tiers)
-    wanted = requests if all_requests else list(_unanswered(requests, CompletionCache(opened.cache)))
-    count = export_batch(output, wanted)
+    chosen = Selection(
+        model=model,
+        api_base=api_base,
+        prompt=prompt,
+        tiers=tiers,
+        with_context=not without_context,
+        nonce=nonce,
+    )
+    teacher = chosen.teacher(opened)
+    parts = 0
+
+    def wanted(cache: CompletionCache) -> Iterator[CompletionRequest]:
+        nonlocal parts
+        for question in chosen.questions(opened, teacher):
+            parts += len(question.parts)
+            for part in question.parts if all_requests else unanswered(question, cache):
+                yield part.request
+
+    with CompletionCache(opened.cache) as cache:
+        files = export_batch(output, wanted(cache), form=form or format_of(teacher.model))
+    count = sum(len(file.keys) for file in files)
     if as_json:
-        write_json({"requests": count, "in_cache": len(requests) - count, "output": output})
-    else:
-        console.print(f"{count:,} requests written to {output}; {len(requests) - count:,} are answered already")
+        paths = [file.path for file in files]
+        write_json({"requests": count, "in_cache": parts - count, "output": output, "files": [str(p) for p in paths]})
+        return
+    named = str(output) if files[0].path == output else f"{files[0].path} to {files[-1].path.name}"
+    console.print(f"{count:,} requests written to {named}; {parts - count:,} are answered already")
 
 
 @app.command("import")
 def import_(
     shop: ShopArgument,
-    input_: Annotated[Path, typer.Option("--input", help="The batch output file.")],
+    input_: Annotated[list[Path], typer.Option("--input", help="An output or error file, also .gz; may be repeated.")],
     work: WorkOption = None,
     model: ModelOption = None,
-    prompt: PromptOption = "understand",
+    api_base: ApiBaseOption = None,
+    prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
     without_context: WithoutContextOption = False,
+    nonce: NonceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Take the completions of a batch output file into the cache. Exit 1 while any request is still unanswered."""
-    if not input_.is_file():
-        raise UserError(f"there is no file {input_}", hint="--input takes the provider's output file")
-    opened = shop_at(shop, work)
-    name = _name(model_name(opened, model))
-    teacher = open_teacher(opened, model=name, prompt=prompt, with_context=not without_context)
-    cache = CompletionCache(opened.cache)
-    requests = requests_of(opened, teacher, tiers)
-    asked = {request.key: request for request in [*requests, *_unanswered(requests, cache)]}
-    report = import_batch(input_, wanted=asked, model=name, cache=cache)
-    again = sum(request.key not in asked for request in _unanswered(requests, cache))
+    """Take the completions of batch output files into the cache. Exit 1 while any request is still unanswered."""
+    chosen = Selection(
+        model=model,
+        api_base=api_base,
+        prompt=prompt,
+        tiers=tiers,
+        with_context=not without_context,
+        nonce=nonce,
+    )
+    with work_on(shop, work) as opened:
+        teacher = chosen.teacher(opened)
+        with CompletionCache(opened.cache) as cache:
+            questions = list(chosen.questions(opened, teacher))
+            asked = {part.request.key: part.prompt.id for question in questions for part in question.parts}
+            asked |= {part.request.key: part.prompt.id for q in questions for part in unanswered(q, cache)}
+            report = import_batch(
+                input_,
+                wanted=asked,
+                model=teacher.model,
+                shop=opened.config.name,
+                cache=cache,
+                ledger=opened.ledger,
+                price=price_of(teacher.model, override=opened.config.llm.price),
+            )
+            left = {part.request.key for question in questions for part in unanswered(question, cache)}
+    again = len(left - asked.keys())
     if as_json:
         write_json(asdict(report) | {"unreadable": again})
     else:
-        console.print(
-            f"{report.imported:,} completions taken in, {report.known:,} known already, "
-            f"{report.unasked:,} that nothing asks for; {report.missing:,} requests still without an answer"
-        )
-        for reason, count in report.rejected.items():
-            console.print(f"  {count:,} lines passed over: {reason}")
+        show_import(report)
         if again:
             console.print(f"  {again:,} completions cannot be read; `querywise batch export` asks for them again")
     if report.missing or again:
@@ -108,26 +149,34 @@ def record(
     output: Annotated[Path, typer.Option("--output", help="The recording to write: .jsonl or .jsonl.gz.")],
     work: WorkOption = None,
     model: ModelOption = None,
-    prompt: PromptOption = "understand",
+    api_base: ApiBaseOption = None,
+    prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    nonce: NonceOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Write the completions that the shop's requests have, with context and without, as a recording to replay."""
     opened = shop_at(shop, work)
-    name = _name(model_name(opened, model))
-    cache = CompletionCache(opened.cache)
-    kept: list[Completion] = []
-    for with_context in (True, False):
-        teacher = open_teacher(opened, model=name, prompt=prompt, with_context=with_context)
-        for request in requests_of(opened, teacher, tiers):
-            kept += (turn.completion for turn in _turns(request, cache) if turn.completion is not None)
+    kept: dict[str, Completion] = {}
+    with CompletionCache(opened.cache) as cache:
+        for with_context in (True, False):
+            chosen = Selection(
+                model=model, api_base=api_base, prompt=prompt, tiers=tiers, with_context=with_context, nonce=nonce
+            )
+            for question in chosen.questions(opened, chosen.teacher(opened)):
+                for turn in turns_of(question, cache.get):
+                    if turn.completion is not None:
+                        # A recording is replayed from no server in particular.
+                        key = replace(turn.request, api_base="").key
+                        kept[key] = replace(turn.completion, key=key)
+        name = chosen.name(opened)
     if not kept:
         raise UserError(f"no completion of {name} is kept", hint="`querywise label` or `batch import` first")
     with replace_atomically(output) as file:
         # No time stamp in the gzip header: the same completions give the same file.
         packed = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if output.suffix == ".gz" else file
-        for completion in kept:
-            packed.write(completion_adapter.dump_json(completion) + b"\n")
+        for completion in kept.values():
+            packed.write(json.dumps(to_line(completion), ensure_ascii=False).encode() + b"\n")
         if packed is not file:
             packed.close()
     if as_json:
@@ -136,35 +185,5 @@ def record(
         console.print(f"{len(kept):,} completions written to {output}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Turn:
-    """A request and its completion, as far as there is one."""
-
-    request: CompletionRequest
-    completion: Completion | None
-
-
-def _turns(request: CompletionRequest, cache: CompletionCache) -> Iterator[_Turn]:
-    """Yield a request and, where its completion cannot be read, the one that asks for it again."""
-    first = _kept(request, cache)
-    yield _Turn(request=request, completion=first)
-    answer = parse_answer(first.content) if first else None
-    if first and isinstance(answer, Unparseable):
-        repair = request.repair(first.content, answer.complaint)
-        yield _Turn(request=repair, completion=_kept(repair, cache))
-
-
-def _kept(request: CompletionRequest, cache: CompletionCache) -> Completion | None:
-    found = cache.get(request.key)
-    return None if found is None else completion_adapter.validate_python(found)
-
-
-def _unanswered(requests: Iterable[CompletionRequest], cache: CompletionCache) -> Iterator[CompletionRequest]:
-    for request in requests:
-        yield from (turn.request for turn in _turns(request, cache) if turn.completion is None)
-
-
-def _name(model: str | None) -> str:
-    if not model:
-        raise ModelError("no model is named", hint="pass --model with the name under which completions are kept")
-    return open_provider(model).model if model.startswith("recorded:") else model
+app.command("submit")(submit)
+app.command("poll")(poll)

@@ -17,8 +17,8 @@ from domain.understanding import Understander
 from evals import EngagementBaseline, ask, by_query, compare, read_gold, to_markdown, write_queries, write_report
 from evals.labels import LabelledQueries
 from evals.report import Report
+from querywise.labels import labels_file
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at
-from querywise.pipeline import labels_file
 from release import current_release, open_release, open_retriever
 
 __all__ = ["evaluate", "measure"]

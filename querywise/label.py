@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, get_args
 
 import typer
 
@@ -11,31 +11,52 @@ from domain.context import ContextStore
 from domain.errors import ModelError, UserError
 from domain.label import Tier
 from domain.shop import Shop
-from prompts import LabelRun, Teacher, label_queries, open_provider
+from prompts import FailureClass, Teacher, open_provider
 from prompts.cache import CompletionCache
-from prompts.providers import Cached, Recorded
+from prompts.estimate import estimate
+from prompts.increment import Plan
+from prompts.ledger import read_ledger
+from prompts.prices import price_of
+from prompts.recording import Recorded
 from prompts.request import CompletionRequest
+from querywise.labels import (
+    Limits,
+    Summary,
+    check_limits,
+    label_shop,
+    labels_file,
+    plan_labels,
+    spending_of,
+    unusable_keys,
+)
 from querywise.options import (
+    DEFAULT_PROMPT,
     ApiBaseOption,
     JsonOption,
     ModelOption,
     PromptOption,
     ShopArgument,
+    TimeoutOption,
     WithoutContextOption,
     WorkOption,
-    console,
     model_name,
     progress_bar,
     shop_at,
     work_on,
     write_json,
 )
-from querywise.pipeline import context_fingerprint, open_teacher, save_labels
-from querywise.show import show_labels
+from querywise.pipeline import open_teacher
+from querywise.show import show_estimate, show_ledger, show_plan, show_summary
 
-__all__ = ["TierOption", "label", "requests_of", "run_labels", "tiers_of"]
+__all__ = ["BudgetOption", "ConcurrencyOption", "TierOption", "label", "requests_of", "run_labels", "tiers_of"]
 
 TierOption = Annotated[str, typer.Option("--tiers", help="Tiers to label, with commas between.")]
+BudgetOption = Annotated[
+    float | None, typer.Option(min=0, help="The most that the run may cost in all, in US dollars; never exceeded.")
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, max=5000, help="The most requests in flight; how many there are follows the provider.")
+]
 
 
 def label(
@@ -43,35 +64,58 @@ def label(
     work: WorkOption = None,
     model: ModelOption = None,
     api_base: ApiBaseOption = None,
-    prompt: PromptOption = "understand",
+    prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
     without_context: WithoutContextOption = False,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Requests in flight at once.")] = 8,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count requests and tokens; ask nothing.")] = False,
+    concurrency: ConcurrencyOption = 64,
+    rpm: Annotated[float | None, typer.Option(min=1, help="The most requests a minute.")] = None,
+    tpm: Annotated[float | None, typer.Option(min=1, help="The most tokens a minute, in and out.")] = None,
+    budget: BudgetOption = None,
+    retry: Annotated[
+        list[str] | None, typer.Option(help="Ask once more about failures of this class, or all; may be repeated.")
+    ] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Also what is labelled and has not changed.")] = False,
+    nonce: Annotated[str, typer.Option(help="Any text: an independent repeat with labels of its own.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and its price.")] = False,
+    ledger: Annotated[bool, typer.Option("--ledger", help="Sum up what was spent; ask nothing.")] = False,
+    timeout: TimeoutOption = 120.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Label head and torso queries with a model. Exit 1 when any query is left without a label."""
+    """Label head and torso queries with a model. Exit 1 when any query is left without a label.
+
+    Only what is new or has changed is asked: run it again after a kill, a full budget or a newer log. Completions are
+    kept as they arrive, and none is paid for twice.
+    """
+    if ledger:
+        spending = spending_of(shop_at(shop, work))
+        write_json(spending) if as_json else show_ledger(spending)
+        return
+    again = _classes(retry or [])
     if dry_run:
         opened = shop_at(shop, work)
-        _price(opened, model_name(opened, model), prompt, tiers, not without_context, as_json)
+        name = model_name(opened, model)
+        teacher, plan = _planned(opened, name, api_base, prompt, tiers, not without_context, nonce, again, anew)
+        _price(opened, teacher, plan, nonce, again, as_json)
         return
     with work_on(shop, work) as opened:
-        run = run_labels(
+        summary = run_labels(
             opened,
             model=model_name(opened, model),
             api_base=api_base,
             prompt=prompt,
             tiers=tiers,
             with_context=not without_context,
-            concurrency=concurrency,
+            nonce=nonce,
+            again=again,
+            anew=anew,
+            timeout=timeout,
+            limits=Limits(concurrency=concurrency, budget=budget, requests_per_minute=rpm, tokens_per_minute=tpm),
         )
     if as_json:
-        write_json(
-            {"labelled": len(run.labels), "failed": run.failed, "dropped": run.dropped, "repaired": run.repaired}
-        )
+        write_json(asdict(summary))
     else:
-        show_labels(run)
-    if run.failures:
+        show_summary(summary)
+    if not summary.whole:
         raise typer.Exit(1)
 
 
@@ -80,30 +124,41 @@ def run_labels(
     *,
     model: str | None,
     api_base: str | None = None,
-    prompt: str = "understand",
+    prompt: str = DEFAULT_PROMPT,
     tiers: str = "head,torso",
     with_context: bool = True,
-    concurrency: int = 8,
-) -> LabelRun:
-    """Label the queries of some tiers and keep the labels."""
-    provider = open_provider(model, api_base=api_base)
-    teacher = open_teacher(shop, model=provider.model, prompt=prompt, with_context=with_context)
-    contexts = list(ContextStore(shop.context_file).of_tiers(*tiers_of(tiers)))
-    cache = None if isinstance(provider, Recorded) else CompletionCache(shop.cache)
+    nonce: str = "",
+    again: frozenset[FailureClass] = frozenset(),
+    anew: bool = False,
+    timeout: float = 120.0,
+    limits: Limits,
+) -> Summary:
+    """Label the queries of some tiers whose label would no longer be the same, and keep the labels."""
+    provider = open_provider(model, api_base=api_base, timeout=timeout)
+    # A recording has been paid for.
+    price = None if isinstance(provider, Recorded) else price_of(provider.model, override=shop.config.llm.price)
+    if not isinstance(provider, Recorded):
+        check_limits(limits, price)
+    teacher = open_teacher(
+        shop, model=provider.model, prompt=prompt, with_context=with_context, api_base=provider.api_base, nonce=nonce
+    )
+    wanted = tiers_of(tiers)
+    plan = plan_labels(shop, teacher, tiers=wanted, nonce=nonce, again=again, anew=anew)
+    show_plan(plan)
     with progress_bar() as bar:
-        task = bar.add_task("label", total=len(contexts))
-        run = asyncio.run(
-            label_queries(
-                contexts,
-                teacher=teacher,
-                provider=Cached(provider, cache) if cache else provider,
-                context_fingerprint=context_fingerprint(shop) if with_context else "",
-                concurrency=concurrency,
-                progress=lambda done: bar.update(task, completed=done),
-            )
+        task = bar.add_task("label", total=len(plan.ask))
+        return label_shop(
+            shop,
+            teacher,
+            provider,
+            plan,
+            tiers=wanted,
+            nonce=nonce,
+            limits=limits,
+            price=price,
+            again=again,
+            progress=lambda done: bar.update(task, completed=done),
         )
-    save_labels(shop, run, with_context=with_context)
-    return run
 
 
 def tiers_of(names: str) -> tuple[Tier, ...]:
@@ -120,33 +175,60 @@ def tiers_of(names: str) -> tuple[Tier, ...]:
 
 
 def requests_of(shop: Shop, teacher: Teacher, tiers: str) -> list[CompletionRequest]:
-    """Return the request of every query of some tiers, most searched first."""
+    """Return the requests of every query of some tiers, most searched first."""
     contexts = list(ContextStore(shop.context_file).of_tiers(*tiers_of(tiers)))
     with progress_bar() as bar:
         tracked = bar.track(contexts, description="requests")
-        return [teacher.ask(context.query).request for context in tracked]
+        return [part.request for context in tracked for part in teacher.ask(context.query).parts]
 
 
-def _price(shop: Shop, model: str | None, prompt: str, tiers: str, with_context: bool, as_json: bool) -> None:
+def _classes(names: list[str]) -> frozenset[FailureClass]:
+    known = {kind for union in get_args(FailureClass) for kind in get_args(union)}
+    wanted = known if "all" in names else set(names)
+    if not wanted <= known:
+        odd = ", ".join(sorted(wanted - known))
+        raise UserError(f"no such class of failures: {odd}", hint=f"--retry takes all, or {', '.join(sorted(known))}")
+    return frozenset(wanted)
+
+
+def _planned(
+    shop: Shop,
+    model: str | None,
+    api_base: str | None,
+    prompt: str,
+    tiers: str,
+    with_context: bool,
+    nonce: str,
+    again: frozenset[FailureClass],
+    anew: bool,
+) -> tuple[Teacher, Plan]:
     if not model:
         raise ModelError("no model is named", hint="pass --model, or set [llm] model in shop.toml, or QUERYWISE_MODEL")
-    recorded = model.startswith("recorded:")
-    name = open_provider(model).model if recorded else model
-    requests = requests_of(shop, open_teacher(shop, model=name, prompt=prompt, with_context=with_context), tiers)
-    cache = CompletionCache(shop.cache)
-    held = sum(request.key in cache for request in requests)
-    # Four characters a token is the usual rule for English; the ledger will hold what the provider counted.
-    tokens = sum(len(message["content"]) for request in requests for message in request.messages) // 4
-    limit = sum(int(request.parameters.get("max_tokens", 0)) for request in requests)
+    name = open_provider(model).model if model.startswith("recorded:") else model
+    teacher = open_teacher(
+        shop, model=name, prompt=prompt, with_context=with_context, api_base=api_base or "", nonce=nonce
+    )
+    return teacher, plan_labels(shop, teacher, tiers=tiers_of(tiers), nonce=nonce, again=again, anew=anew)
+
+
+def _price(shop: Shop, teacher: Teacher, plan: Plan, nonce: str, again: frozenset[FailureClass], as_json: bool) -> None:
+    """Say what a run would ask and what that costs, by the synchronous path and as a batch."""
+    labels = labels_file(shop, with_context=teacher.has_context, nonce=nonce)
+    with progress_bar() as bar, CompletionCache(shop.cache) as cache:
+        tracked = bar.track(plan.ask, description="requests")
+        parts = [part for query in tracked for part in teacher.ask(query).parts]
+        forgotten = unusable_keys(plan, labels, teacher, cache, again)
+        unasked = [part for part in parts if part.request.key not in cache or part.request.key in forgotten]
+    found = estimate(
+        teacher.model,
+        unasked,
+        in_cache=len(parts) - len(unasked),
+        price=price_of(teacher.model, override=shop.config.llm.price),
+        ledger=read_ledger(shop.ledger),
+    )
     if as_json:
-        write_json(
-            {
-                "requests": len(requests),
-                "in_cache": held,
-                "input_tokens_estimated": tokens,
-                "output_tokens_at_most": limit,
-            }
-        )
-        return
-    console.print(f"{len(requests):,} requests to {name}, {held:,} of them answered already")
-    console.print(f"about {tokens:,} tokens in (estimated from characters), at most {limit:,} out")
+        about = {"model": teacher.model, "prompt": teacher.prompt_id, "queries": plan.queries}
+        write_json(about | {"carried": len(plan.carried), "reasons": plan.reasons} | asdict(found))
+    else:
+        show_plan(plan)
+        show_estimate(teacher.model, found)

@@ -22,11 +22,13 @@ from domain.errors import UserError
 from domain.shop import Shop, open_shop
 
 __all__ = [
+    "DEFAULT_PROMPT",
     "ApiBaseOption",
     "JsonOption",
     "ModelOption",
     "PromptOption",
     "ShopArgument",
+    "TimeoutOption",
     "WithoutContextOption",
     "WorkOption",
     "console",
@@ -49,7 +51,14 @@ ModelOption = Annotated[
     typer.Option("--model", help="A litellm model name, or recorded:FILE. Else shop.toml, else QUERYWISE_MODEL."),
 ]
 ApiBaseOption = Annotated[str | None, typer.Option("--api-base", help="Address of an OpenAI-compatible server.")]
-PromptOption = Annotated[str, typer.Option("--prompt", help="The prompt, as name or name@version.")]
+PromptOption = Annotated[
+    str,
+    typer.Option("--prompt", help="The prompt, as name@version or a .md file; single ones with commas between."),
+]
+DEFAULT_PROMPT = "understand@1"
+"""What a run asks unless told otherwise: a new version is a choice, and docs/quality.md says what each is worth."""
+
+TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for an answer.")]
 WithoutContextOption = Annotated[
     bool, typer.Option("--without-context", help="Show the model no evidence of the log; for comparison.")
 ]
@@ -124,7 +133,7 @@ def work_on(folder: Path, work: Path | None) -> Iterator[Shop]:
 
 def model_name(shop: Shop, given: str | None) -> str | None:
     """Return the model by order of precedence: the option, shop.toml, the environment."""
-    return given or shop.config.model or os.environ.get("QUERYWISE_MODEL")
+    return given or shop.config.llm.model or os.environ.get("QUERYWISE_MODEL")
 
 
 def write_json(value: Any) -> None:

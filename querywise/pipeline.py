@@ -16,13 +16,13 @@ import polars as pl
 from domain.context import ContextStore
 from domain.errors import StageMissing, UserError
 from domain.evidence import ContextReport, ContextSettings, compute_context
-from domain.files import replace_atomically
 from domain.ingest import ingest
-from domain.label import read_labels, write_labels
+from domain.label import read_labels
 from domain.retrieval import IndexedProduct, RetrievalIndex, build_index
 from domain.shop import Kind, Shop
 from domain.taxonomy import Taxonomy
-from prompts import LabelRun, Teacher, load_prompt
+from prompts import Teacher, load_prompt
+from prompts.examples import ExampleBank, read_examples
 from prompts.teacher import Catalogue
 from querywise.marks import begin, digest, done, inputs_of, is_done, report_of
 from release import build_release, current_release, list_releases, promote
@@ -31,7 +31,6 @@ __all__ = [
     "context_fingerprint",
     "fingerprints",
     "label_inputs",
-    "labels_file",
     "labels_stand",
     "make_context",
     "make_index",
@@ -39,7 +38,6 @@ __all__ = [
     "make_release",
     "mark_labels",
     "open_teacher",
-    "save_labels",
 ]
 
 Progress = Callable[[str], None]
@@ -50,7 +48,7 @@ def make_ingest(shop: Shop, progress: Progress, *, force: bool = False) -> dict[
     kinds: tuple[Kind, ...] = ("taxonomy", "products", "queries", "events")
     paths = [shop.folder / "shop.toml", *(path for kind in kinds for path in shop.files(kind))]
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    inputs = digest(stats, asdict(shop.config))
+    inputs = digest(stats, {name: value for name, value in asdict(shop.config).items() if name != "llm"})
     if force or not is_done(shop, "ingest", inputs) or not (shop.warehouse / "ingest.json").is_file():
         begin(shop, "ingest")
         ingest(shop, progress=progress)
@@ -130,22 +128,28 @@ def _export_encoder(folder: Path) -> None:
     export_encoder(folder)
 
 
-def open_teacher(shop: Shop, *, model: str, prompt: str, with_context: bool = True) -> Teacher:
-    """Return the teacher of a shop.
+def open_teacher(
+    shop: Shop, *, model: str, prompt: str, with_context: bool = True, api_base: str = "", nonce: str = ""
+) -> Teacher:
+    """Return the teacher of a shop; `prompt` names one prompt, or several with commas between.
 
     Raises:
+        PromptError: when there is no such prompt, or two of them ask for the same.
         StageMissing: when the shop was not ingested, or has no contexts or no index.
     """
-    taxonomy = shop.load_taxonomy()
+    taxonomy, index = shop.load_taxonomy(), RetrievalIndex(shop.index)
     return Teacher(
         shop=shop.config.name,
         locale=shop.config.locale,
         model=model,
-        prompt=load_prompt(prompt),
+        prompts=[load_prompt(name.strip()) for name in prompt.split(",")],
         taxonomy=taxonomy,
         catalogue=_catalogue(shop, taxonomy),
-        index=RetrievalIndex(shop.index),
+        index=index,
         contexts=ContextStore(shop.context_file) if with_context else None,
+        examples=ExampleBank(read_examples(shop.examples), index) if shop.examples.is_file() else None,
+        api_base=api_base,
+        nonce=nonce,
     )
 
 
@@ -157,29 +161,13 @@ def _catalogue(shop: Shop, taxonomy: Taxonomy) -> Catalogue:
     return Catalogue(titles=dict(products.select("product_id", "title").iter_rows()), products=dict(counts))
 
 
-def labels_file(shop: Shop, *, with_context: bool = True) -> Path:
-    """Return where the labels of a run with or without context are kept."""
-    return shop.labels_file if with_context else shop.bare_labels_file
-
-
-def save_labels(shop: Shop, run: LabelRun, *, with_context: bool) -> None:
-    """Keep the labels of a run, and its failures beside them. A run that labelled nothing leaves earlier labels."""
-    path = labels_file(shop, with_context=with_context)
-    if run.labels or not run.failures:
-        if with_context:
-            begin(shop, "label")
-        write_labels(path, run.labels)
-    with replace_atomically(path.with_suffix(".failures.jsonl")) as file:
-        for failure in run.failures:
-            file.write(json.dumps(asdict(failure), ensure_ascii=False).encode() + b"\n")
-
-
 def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str) -> str:
     """Return the digest of everything that decides the labels; a recording counts with its content."""
     kind, _, path = model.partition(":")
     recording = hashlib.sha256(Path(path).read_bytes()).hexdigest() if kind == "recorded" else ""
     index = inputs_of(shop, "index")
-    return digest(model, recording, load_prompt(prompt).id, tiers, context_fingerprint(shop), index)
+    prompts = [load_prompt(name.strip()).id for name in prompt.split(",")]
+    return digest(model, recording, prompts, tiers, context_fingerprint(shop), index)
 
 
 def labels_stand(shop: Shop, inputs: str) -> bool:

@@ -13,16 +13,19 @@ from rich.table import Table
 
 from domain.label import Label, read_labels
 from domain.shop import Shop
-from prompts import LabelRun, open_provider
+from prompts import open_provider
 from querywise.departures import find_departures
-from querywise.label import TierOption, run_labels
+from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
+from querywise.labels import Limits, Summary
 from querywise.marks import report_of
 from querywise.options import (
+    DEFAULT_PROMPT,
     ApiBaseOption,
     JsonOption,
     ModelOption,
     PromptOption,
     ShopArgument,
+    TimeoutOption,
     WorkOption,
     console,
     model_name,
@@ -39,7 +42,7 @@ from querywise.pipeline import (
     make_release,
     mark_labels,
 )
-from querywise.show import show_context, show_ingest, show_labels
+from querywise.show import show_context, show_ingest, show_summary
 from release import current_release
 
 __all__ = ["run"]
@@ -50,8 +53,11 @@ def run(
     work: WorkOption = None,
     model: ModelOption = None,
     api_base: ApiBaseOption = None,
-    prompt: PromptOption = "understand",
+    prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    budget: BudgetOption = None,
+    concurrency: ConcurrencyOption = 64,
+    timeout: TimeoutOption = 120.0,
     as_json: JsonOption = False,
 ) -> None:
     """Go from the shop folder to a release in one command.
@@ -73,10 +79,11 @@ def run(
         show_context(context)
         with _stage("index") as tell:
             make_index(opened, tell)
-        made = _label(opened, model=name, api_base=api_base, prompt=prompt, tiers=tiers)
+        limits = Limits(concurrency=concurrency, budget=budget)
+        made = _label(opened, model=name, api_base=api_base, prompt=prompt, tiers=tiers, limits=limits, timeout=timeout)
         failed = made.failed if made else {}
         release = None
-        if made is None or made.labels or not failed:
+        if made is None or made.labelled or made.carried or not failed:
             with _stage("release"):
                 release = make_release(opened, whole=not failed)
         current = current_release(opened.releases)
@@ -92,15 +99,19 @@ def run(
         raise typer.Exit(1)
 
 
-def _label(shop: Shop, *, model: str | None, api_base: str | None, prompt: str, tiers: str) -> LabelRun | None:
+def _label(
+    shop: Shop, *, model: str | None, api_base: str | None, prompt: str, tiers: str, limits: Limits, timeout: float
+) -> Summary | None:
     """Label, unless every query was labelled from these inputs already."""
     inputs = label_inputs(shop, model=model or "", prompt=prompt, tiers=tiers)
     if labels_stand(shop, inputs):
         return None
     with _timed("label"):
-        made = run_labels(shop, model=model, api_base=api_base, prompt=prompt, tiers=tiers)
-    show_labels(made)
-    if not made.failures:
+        made = run_labels(
+            shop, model=model, api_base=api_base, prompt=prompt, tiers=tiers, limits=limits, timeout=timeout
+        )
+    show_summary(made)
+    if made.whole:
         mark_labels(shop, inputs, find_departures(shop))
     return made
 

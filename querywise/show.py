@@ -9,10 +9,22 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.understanding import Understanding
-from prompts import LabelRun
+from prompts.estimate import Interval, RunEstimate
+from prompts.increment import Plan
+from prompts.runner import Tally
+from prompts.spending import Spending
+from querywise.labels import Summary
 from querywise.options import console, results
 
-__all__ = ["show_context", "show_ingest", "show_labels", "show_understanding"]
+__all__ = [
+    "show_context",
+    "show_estimate",
+    "show_ingest",
+    "show_ledger",
+    "show_plan",
+    "show_summary",
+    "show_understanding",
+]
 
 _COLOURS = {
     "product_type": "green",
@@ -49,21 +61,102 @@ def show_context(report: Mapping[str, Any]) -> None:
     )
 
 
-def show_labels(run: LabelRun) -> None:
-    """Print labels and failures, which add up to the queries."""
-    asked = len(run.labels) + len(run.failures)
-    console.print(f"{asked:,} queries: {len(run.labels):,} labelled, {len(run.failures):,} not")
-    if run.repaired:
-        console.print(f"{run.repaired} answers were not of the schema and were mended by the model")
-    if run.dropped:
-        dropped = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in run.dropped.items())
+def show_plan(plan: Plan) -> None:
+    """Print what will be asked and why, before anything is spent."""
+    stands = f", {len(plan.carried):,} labels stand" if plan.carried else ""
+    why = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in plan.reasons.items())
+    console.print(f"{plan.queries:,} queries: {len(plan.ask):,} to ask{f' ({why})' if why else ''}{stands}")
+    if plan.standing:
+        console.print(
+            f"  {len(plan.standing):,} failed before and would again; `querywise label --retry all` asks them once more"
+        )
+
+
+def show_estimate(model: str, found: RunEstimate) -> None:
+    """Print tokens and price of what would be asked."""
+    console.print(f"{found.requests:,} requests to {model}; {found.in_cache:,} more are answered in the cache")
+    counted = f"counted with {found.tokens_in.tokenizer}" if found.tokens_in.tokenizer else "estimated"
+    tokens_in = Interval(low=found.tokens_in.low, high=found.tokens_in.high)
+    console.print(f"tokens in:  {_between(tokens_in, '{:,.0f}')} ({counted}); of a cached prefix nothing is taken off")
+    console.print(f"tokens out: {_between(found.tokens_out, '{:,.0f}')} (estimated)")
+    if found.sync is None:
+        console.print("price:      unknown; set input and output under [llm.price] in shop.toml")
+        return
+    batch = f"{_between(found.batch, '${:,.4f}')} as a batch" if found.batch else "of a batch unknown"
+    console.print(f"price:      {_between(found.sync, '${:,.4f}')} one at a time, {batch} ({found.price_source})")
+    if found.most is not None:
+        console.print(f"            at most ${found.most:,.4f}, were every answer as long as it may be", style="dim")
+
+
+def _between(interval: Interval, form: str) -> str:
+    low, high = form.format(interval.low), form.format(interval.high)
+    return low if low == high else f"{low} to {high}"
+
+
+def show_summary(summary: Summary) -> None:
+    """Print how the queries of a run ended, which adds up to all of them, and what it took."""
+    failed = sum(summary.failed.values())
+    parts = [f"{summary.labelled:,} labelled", f"{summary.carried:,} carried over", f"{failed:,} failed"]
+    console.print(f"{summary.queries:,} queries: {', '.join(parts)}  (run {summary.run})")
+    if summary.dropped:
+        dropped = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in summary.dropped.items())
         console.print(f"dropped by the checks: {dropped}", style="dim")
-    if run.failures:
-        table = Table("failure", "queries", "for instance", box=None, padding=(0, 2, 0, 0))
-        for kind, count in run.failed.items():
-            first = next(failure for failure in run.failures if failure.kind == kind)
-            table.add_row(kind.replace("_", " "), f"{count:,}", f"{first.query}: {first.detail}")
+    tally = summary.tally
+    if tally.repaired:
+        console.print(f"{tally.repaired:,} answers were not of the schema and were mended by the model")
+    if tally.completions:
+        console.print(f"{tally.completions:,} completions, {tally.from_cache:,} from the cache; {_spent(tally)}")
+    if tally.retries:
+        retries = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in tally.retries.most_common())
+        console.print(f"asked again: {retries}", style="dim")
+    if summary.failures:
+        table = Table("failed", "queries", "for instance", box=None, padding=(0, 2, 0, 0))
+        for kind, count in summary.failed.items():
+            first = summary.failures[kind]
+            # In the words of provider or model, which may hold what moves a terminal's cursor.
+            detail = "".join(char if char.isprintable() else " " for char in f"{first.query}: {first.detail}")
+            table.add_row(kind.replace("_", " "), f"{count:,}", detail)
         console.print(table)
+        if summary.kept:
+            console.print(f"{summary.kept:,} of them keep the label of an earlier run")
+
+
+def _spent(tally: Tally) -> str:
+    cached = f" ({tally.tokens_cached / tally.tokens_in:.0%} cached)" if tally.tokens_in else ""
+    tokens = f"{tally.tokens_in:,} tokens in{cached}, {tally.tokens_out:,} out"
+    if tally.uncounted:
+        tokens += f" (of {tally.uncounted:,} the provider did not say)"
+    if tally.unpriced == tally.completions:
+        return f"{tokens}, price unknown"
+    unknown = f" and the unknown price of {tally.unpriced:,}" if tally.unpriced else ""
+    return f"{tokens}, ${tally.price:,.4f}{unknown}"
+
+
+def show_ledger(spending: Spending) -> None:
+    """Print what was spent, by run."""
+    if not spending.runs:
+        console.print("the ledger is empty: no completion was paid for")
+        return
+    columns = ("run", "model", "prompt", "completions", "tokens in", "cached", "out", "price", "labels", "each")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
+    for row in (*spending.runs, spending.total):
+        table.add_row(
+            row.run,
+            row.model,
+            row.prompt,
+            f"{row.completions:,}",
+            _known(row.tokens_in, "{:,}"),
+            _known(row.tokens_cached, "{:,}"),
+            _known(row.tokens_out, "{:,}"),
+            _known(row.price, "${:,.4f}") + (f" + {row.unpriced:,} unknown" if row.price and row.unpriced else ""),
+            _known(row.labels, "{:,}"),
+            _known(row.price_a_label, "${:,.6f}"),
+        )
+    results.print(table)
+
+
+def _known(value: float | None, form: str) -> str:
+    return "unknown" if value is None else form.format(value)
 
 
 def show_understanding(answer: Understanding) -> None:

@@ -18,7 +18,7 @@ from querywise.options import JsonOption, ShopArgument, WorkOption, console, sho
 from querywise.show import show_understanding
 from release import Release, current_release, open_release, open_retriever
 
-__all__ = ["open_current", "understand"]
+__all__ = ["open_current", "read_queries", "understand"]
 
 
 def understand(
@@ -40,7 +40,7 @@ def understand(
         raise UserError(f"{output} is of no known format", hint="--output takes a file .jsonl or .parquet")
     if query is not None and not _is_text(query):
         raise UserError("the query is not valid UTF-8")
-    queries = [query or ""] if input_ is None else list(_queries(input_))
+    queries = [query or ""] if input_ is None else list(read_queries(input_))
     with open_current(shop, work) as release:
         answers = release.understand(queries)
     if output is not None:
@@ -64,7 +64,12 @@ def open_current(folder: Path, work: Path | None) -> Release:
     return open_release(shop.releases / current, load_retriever=open_retriever)
 
 
-def _queries(path: Path) -> Iterator[str]:
+def read_queries(path: Path) -> Iterator[str]:
+    """Yield the queries of a file: JSON Lines of texts or of objects with `query`, or Parquet with that column.
+
+    Raises:
+        UserError: naming the line that holds no query.
+    """
     if not path.is_file():
         raise UserError(f"there is no file {path}", hint="--input takes JSON Lines or Parquet")
     yield from _parquet_queries(path) if path.suffix == ".parquet" else _json_queries(path)

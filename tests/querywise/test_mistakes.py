@@ -93,7 +93,7 @@ def test_no_model(made, tools, monkeypatch):
 def test_the_model_of_the_environment_counts_after_that_of_the_shop(made, tools, monkeypatch):
     monkeypatch.setenv("QUERYWISE_MODEL", "by-hand")
     result = tools.run("label", made.shop, "--work", made.work, "--dry-run", "--json")
-    assert (result.code, result.json["in_cache"]) == (0, 8)
+    assert (result.code, result.json["carried"], result.json["requests"]) == (0, 8, 0)
     monkeypatch.setenv("QUERYWISE_MODEL", "recorded:none.jsonl")
     assert "there is no recording none.jsonl" in tools.run("run", made.shop, "--work", made.work).mistake()
 
@@ -355,9 +355,10 @@ def test_a_model_that_cannot_be_reached_is_reported_by_class(made, tools, tmp_pa
     keys = {"OPENAI_API_KEY": "none"}
     result = tools.run_process(*at, "--model", "openai/none", environment=keys)
     assert result.code == 1 and result.out == "" and "Traceback" not in result.err, result.err
-    assert "4 queries: 0 labelled, 4 not" in result.err
-    assert "try again  4        protein: openai/none: InternalServerError" in result.err
+    assert "4 queries: 0 labelled, 0 carried over, 4 failed" in result.err
+    assert "provider error  4        " in result.err and "openai/none: InternalServerError" in result.err
+    assert "4 of them keep the label of an earlier run" in result.err
     assert (work / "labels" / "labels.jsonl").read_bytes() == before
     unknown = tools.run(*at, "--model", "no-such-provider/none", "--json")
     assert unknown.code == 1 and "Traceback" not in unknown.err, unknown.err
-    assert unknown.json == {"labelled": 0, "failed": {"provider_error": 4}, "dropped": {}, "repaired": 0}
+    assert (unknown.json["labelled"], unknown.json["failed"], unknown.json["kept"]) == (0, {"provider_error": 4}, 4)

@@ -30,13 +30,15 @@ def test_every_step_says_what_it_did(made):
     assert "400 searches of shoppers: 4 head, 4 torso, 17 tail queries" in said["context"]
     assert "25 searches of crawlers (clients: 1), 6 of the shop's own people (clients: 2)" in said["context"]
     assert "indexed 12 categories and 25 products" in said["index"]
-    assert "8 requests to by-hand, 0 of them answered already" in said["price"]
+    assert "8 queries: 8 to ask (new 8)" in said["price"]
+    assert "8 requests to by-hand; 0 more are answered in the cache" in said["price"]
+    assert "price:      unknown; set input and output under [llm.price]" in said["price"]
     assert "8 requests written to" in said["export"]
     assert "6 completions taken in" in said["import some"]
     assert "2 requests still without an answer" in said["import some"]
     assert "2 requests written to" in said["export rest"]
     assert "0 requests still without an answer" in said["import rest"]
-    assert "8 queries: 8 labelled, 0 not" in said["label"]
+    assert "8 queries: 8 labelled, 0 carried over, 0 failed" in said["label"]
 
 
 def test_labels_are_the_head_and_the_torso_most_searched_first(made, labelled):
@@ -128,24 +130,33 @@ def test_a_second_run_does_nothing_again(made, tools, replayed, tmp_path):
     assert tools.run("release", "list", made.shop, "--work", work).out == ids
 
 
-def test_a_run_after_other_labels_makes_its_own_again(made, tools, replayed, tmp_path):
+def test_labels_of_other_tiers_are_left_as_they_are(made, tools, replayed, tmp_path):
     work = tools.copy_work(replayed, tmp_path / "work")
-    model = ("--model", f"recorded:{made.recording}")
-    whole = (work / "labels" / "labels.jsonl").read_bytes()
-    assert tools.run("label", made.shop, "--work", work, *model, "--tiers", "head").code == 0
-    assert (work / "labels" / "labels.jsonl").read_bytes() != whole
-    assert tools.run("run", made.shop, "--work", work, *model).code == 0
-    assert (work / "labels" / "labels.jsonl").read_bytes() == whole
+    by = (made.shop, "--work", work, "--model", f"recorded:{made.recording}")
+    path = work / "labels" / "labels.jsonl"
+    whole = path.read_bytes()
+    path.unlink()
+    head = tools.run("label", *by, "--tiers", "head", "--json").json
+    assert (head["queries"], head["labelled"], len(path.read_text().splitlines())) == (4, 4, 4)
+    torso = tools.run("label", *by, "--tiers", "torso", "--json").json
+    assert (torso["queries"], torso["labelled"], torso["carried"]) == (4, 4, 0)
+    assert path.read_bytes() == whole
+    anew = tools.run("label", *by, "--tiers", "head", "--anew", "--json").json
+    assert (anew["labelled"], anew["carried"]) == (4, 0)
+    assert path.read_bytes() == whole
 
 
 @pytest.fixture
 def changed(made, tools, replayed, tmp_path):
-    """The replayed shop with one product under another title: what its evidence quotes, and its index, are others."""
+    """The replayed shop with a product under another title, which one query's evidence quotes, and no label of that."""
     shop = tmp_path / "shop"
     shutil.copytree(made.shop, shop)
     products = (shop / "products.jsonl").read_text()
     (shop / "products.jsonl").write_text(products.replace("Lemon Dish Soap", "Lime Dish Soap"))
-    return shop, tools.copy_work(replayed, tmp_path / "work")
+    work = tools.copy_work(replayed, tmp_path / "work")
+    labels = (work / "labels" / "labels.jsonl").read_text().splitlines(keepends=True)
+    (work / "labels" / "labels.jsonl").write_text("".join(line for line in labels if '"query":"dishes"' not in line))
+    return shop, work
 
 
 def test_a_changed_title_is_ingested_indexed_and_asked_about(made, tools, changed):
@@ -157,7 +168,8 @@ def test_a_changed_title_is_ingested_indexed_and_asked_about(made, tools, change
     assert result.code == 1 and result.out == "" and "Traceback" not in result.err
     assert all(path.stat().st_mtime_ns > then for path, then in zip(watched, before, strict=True))
     # The title stands in the evidence of one query alone.
-    assert "8 queries: 7 labelled, 1 not" in result.err
+    assert "8 queries: 1 to ask (new 1), 7 labels stand" in result.err
+    assert "8 queries: 0 labelled, 7 carried over, 1 failed" in result.err
     assert "missing from recording  1        dishes: by-hand.jsonl.gz holds no completion" in result.err
     failures = (work / "labels" / "labels.failures.jsonl").read_text().splitlines()
     assert [json.loads(line)["query"] for line in failures] == ["dishes"]
@@ -183,9 +195,12 @@ def test_a_hole_is_filled_by_a_batch(made, tools, changed, tmp_path):
     assert imported.json == {
         "imported": 8,
         "known": 0,
+        "duplicates": 0,
         "unasked": 0,
         "missing": 0,
         "rejected": {},
+        "complaint": "",
+        "price": None,
         "unreadable": 0,
     }
     result = tools.run("run", shop, *by, "--json")
@@ -197,9 +212,9 @@ def test_when_nothing_is_labelled_nothing_is_lost(made, tools, changed, tmp_path
     shop, work = changed
     labels = (work / "labels" / "labels.jsonl").read_bytes()
     served = tools.run("release", "list", shop, "--work", work).out
-    # A recording of the same model that knows none of these requests.
+    # A recording of another model, which knows none of these requests.
     stranger = tmp_path / "stranger.jsonl"
-    stranger.write_text('{"key": "0", "content": "{}", "model": "by-hand", "usage": {}}\n')
+    stranger.write_text('{"key": "0", "content": "{}", "model": "stranger", "usage": {}}\n')
     result = tools.run("run", shop, "--work", work, "--model", f"recorded:{stranger}", "--json")
     assert result.code == 1
     assert result.json["release"] is None and result.json["failed"] == {"missing_from_recording": 8}

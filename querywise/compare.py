@@ -1,0 +1,272 @@
+"""`prompts compare`: two prompts on the same queries."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.context import ContextStore, DomainContext
+from domain.errors import ModelError, UserError
+from domain.label import Label
+from domain.shop import Shop
+from domain.text import normalise
+from evals import (
+    Asked,
+    Case,
+    Comparison,
+    Failed,
+    Side,
+    compare_sides,
+    comparison_json,
+    read_gold,
+    to_text,
+    write_comparison,
+    write_page,
+)
+from prompts import Account, Completion, Failure, Provider, Runner, Teacher, label_queries, open_provider
+from prompts.budget import Budget
+from prompts.cache import CompletionCache
+from prompts.ledger import Ledger
+from prompts.prices import price_of
+from prompts.recording import Recorded
+from querywise.label import BudgetOption, ConcurrencyOption, tiers_of
+from querywise.options import (
+    ApiBaseOption,
+    JsonOption,
+    ModelOption,
+    ShopArgument,
+    TimeoutOption,
+    WithoutContextOption,
+    WorkOption,
+    console,
+    model_name,
+    progress_bar,
+    work_on,
+)
+from querywise.outcome import outcome_of
+from querywise.pipeline import open_teacher
+from querywise.understand import read_queries
+
+__all__ = ["compare"]
+
+SideArgument = Annotated[
+    str, typer.Argument(help="A prompt: name@version or a .md file; several single ones with commas between.")
+]
+
+
+def compare(
+    shop: ShopArgument,
+    a: SideArgument,
+    b: SideArgument,
+    gold: Annotated[bool, typer.Option("--gold", help="On the shop's labelled queries.")] = False,
+    gold_file: Annotated[Path | None, typer.Option(help="On the labelled queries of this file.")] = None,
+    queries: Annotated[Path | None, typer.Option(help="On the queries of this file (JSON Lines, Parquet).")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="On so many queries of the log, drawn by traffic.")] = None,
+    work: WorkOption = None,
+    model: ModelOption = None,
+    api_base: ApiBaseOption = None,
+    price_as: Annotated[
+        str | None, typer.Option(help="Count tokens and price as of this model, where the provider did not count.")
+    ] = None,
+    tiers: Annotated[str | None, typer.Option(help="Of these only queries of some tiers, with commas between.")] = None,
+    without_context: WithoutContextOption = False,
+    budget: BudgetOption = None,
+    concurrency: ConcurrencyOption = 64,
+    timeout: TimeoutOption = 120.0,
+    seed: Annotated[int, typer.Option(help="Of the sample and of the resamples.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="The page to write; in the work folder unless given.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run two prompts on the same queries, and say on which of them the second is better or worse, and at what cost.
+
+    Completions are kept: what either has been asked before costs nothing. Exit 1 when a query was left without an
+    answer.
+    """
+    with work_on(shop, work) as opened:
+        provider = open_provider(model_name(opened, model), api_base=api_base, timeout=timeout)
+        asked = _questions(
+            opened, gold=gold, gold_file=gold_file, queries=queries, sample=sample, tiers=tiers, seed=seed
+        )
+        run = _Run(opened, provider, budget=budget, concurrency=concurrency, price_as=price_as)
+        with progress_bar() as bar:
+            task = bar.add_task("compare", total=2 * len(asked))
+            sides = run.sides((a, b), asked, with_context=not without_context, step=lambda: bar.advance(task))
+        made = {"shop": opened.config.name, "model": provider.model} | ({"priced as": price_as} if price_as else {})
+        found = compare_sides(asked, *sides, opened.load_taxonomy(), made=made, seed=seed)
+        page = html or opened.reports / f"compare-{_stem(a)}-{_stem(b)}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_page(page, found, *sides)
+        write_comparison(page.with_suffix(".json"), found)
+    _say(found, page, as_json)
+    if any(isinstance(outcome.result, Failed) for side in sides for outcome in side.outcomes):
+        raise typer.Exit(1)
+
+
+def _questions(
+    shop: Shop,
+    *,
+    gold: bool,
+    gold_file: Path | None,
+    queries: Path | None,
+    sample: int | None,
+    tiers: str | None,
+    seed: int,
+) -> list[Asked]:
+    """Return the queries to compare on, with their gold where there is any."""
+    if sum((gold, gold_file is not None, queries is not None, sample is not None)) != 1:
+        raise UserError("which queries?", hint="pass one of --gold, --gold-file FILE, --queries FILE and --sample N")
+    contexts = ContextStore(shop.context_file)
+    cases = _cases(shop, gold_file, needed=gold)
+    if queries is not None:
+        texts = list(dict.fromkeys(normalise(query) for query in read_queries(queries)))
+    elif sample is not None:
+        texts = _drawn(contexts, sample, seed)
+    else:
+        texts = list(cases)
+    wanted = tiers_of(tiers) if tiers else None
+    asked = []
+    for text in texts:
+        context = contexts.get(text)
+        if text and (wanted is None or (context is not None and context.tier in wanted)):
+            tier, searches = (context.tier, context.searches) if context else ("unseen", 0)
+            asked.append(Asked(query=text, tier=tier, searches=searches, case=cases.get(text)))
+    if not asked:
+        raise UserError("there is no query to compare on", hint="the file is empty, or --tiers leaves none")
+    return asked
+
+
+def _cases(shop: Shop, gold_file: Path | None, *, needed: bool) -> dict[str, Case]:
+    files = (gold_file,) if gold_file else shop.files("gold")
+    if not files:
+        if needed:
+            raise UserError("there are no labelled queries", hint="put gold.jsonl into the shop folder")
+        return {}
+    return {case.normalized: case for case in read_gold(files[0], shop.load_taxonomy()).cases}
+
+
+def _drawn(contexts: ContextStore, count: int, seed: int) -> list[str]:
+    """Draw queries without replacement by their searches (Efraimidis, Spirakis 2006), most searched first."""
+    rng = random.Random(seed)
+    keyed = [(rng.random() ** (1 / c.searches), c.query) for c in contexts.of_tiers("head", "torso", "tail")]
+    drawn = {query for _, query in sorted(keyed, reverse=True)[:count]}
+    return [c.query for c in contexts.of_tiers("head", "torso", "tail") if c.query in drawn]
+
+
+class _Run:
+    """Both sides of a comparison, in one event loop and within one budget."""
+
+    def __init__(
+        self, shop: Shop, provider: Provider, *, budget: float | None, concurrency: int, price_as: str | None
+    ) -> None:
+        self._shop = shop
+        self._provider = provider
+        self._concurrency = concurrency
+        self._priced = price_as or provider.model
+        recorded = isinstance(provider, Recorded)
+        override = None if price_as else shop.config.llm.price
+        # A recording has been paid for; what it would cost is a question of --price-as.
+        self._price = None if recorded and not price_as else price_of(self._priced, override=override)
+        if budget is not None and self._price is None:
+            raise ModelError(
+                "a budget needs a price, and that of the model is not known",
+                hint="set input and output under [llm.price] in shop.toml, in US dollars per million tokens",
+            )
+        self._budget = Budget(budget) if budget is not None else None
+
+    def sides(
+        self, names: tuple[str, str], asked: list[Asked], *, with_context: bool, step: Callable[[], None]
+    ) -> tuple[Side, Side]:
+        """Answer every query in the words of both prompts."""
+        teachers = [
+            open_teacher(
+                self._shop,
+                model=self._provider.model,
+                prompt=name,
+                with_context=with_context,
+                api_base=self._provider.api_base,
+            )
+            for name in names
+        ]
+
+        async def both() -> tuple[Side, Side]:
+            return await self._side(teachers[0], asked, step), await self._side(teachers[1], asked, step)
+
+        return asyncio.run(both())
+
+    async def _side(self, teacher: Teacher, asked: list[Asked], step: Callable[[], None]) -> Side:
+        run = f"compare {teacher.prompt_id}"
+        account = Account(run=run, shop=self._shop.config.name, price=self._price)
+        results: dict[str, Label | Failure] = {}
+        with ExitStack() as open_:
+            cache = ledger = None
+            if not isinstance(self._provider, Recorded):
+                cache = open_.enter_context(CompletionCache(self._shop.cache))
+                ledger = open_.enter_context(Ledger(self._shop.ledger))
+            runner = Runner(
+                self._provider,
+                account=account,
+                cache=cache,
+                ledger=ledger,
+                concurrency=self._concurrency,
+                budget=self._budget,
+            )
+            async with runner:
+                async for result in label_queries(
+                    self._contexts(asked),
+                    teacher=teacher,
+                    runner=runner,
+                    context_fingerprint="",
+                    taxonomy_fingerprint="",
+                    concurrency=self._concurrency,
+                ):
+                    results[result.query] = result
+                    step()
+            kept = self._provider.get if isinstance(self._provider, Recorded) else cache.get if cache else _nothing
+            outcomes = [
+                outcome_of(
+                    teacher.ask(one.query, trim=_trim(results[one.query])),
+                    results[one.query],
+                    kept=kept,
+                    price=self._price,
+                    priced_as=self._priced,
+                )
+                for one in asked
+            ]
+        return Side(name=teacher.prompt_id, outcomes=tuple(outcomes))
+
+    def _contexts(self, asked: list[Asked]) -> Iterator[DomainContext]:
+        contexts = ContextStore(self._shop.context_file)
+        for one in asked:
+            yield contexts.get(one.query) or _unseen(one.query)
+
+
+def _unseen(query: str) -> DomainContext:
+    """A query that nobody searched."""
+    return DomainContext(query=query, searches=0, clients=0, tier="tail", share=0.0, zero_share=None, acted_share=0.0)
+
+
+def _trim(result: Label | Failure) -> int:
+    return result.provenance.trimmed if isinstance(result, Label) else 0
+
+
+def _nothing(_: str) -> Completion | None:
+    return None
+
+
+def _stem(name: str) -> str:
+    return "+".join(Path(part.strip()).stem for part in name.split(","))
+
+
+def _say(found: Comparison, page: Path, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(comparison_json(found, indent=1) + "\n")
+    else:
+        sys.stdout.write(to_text(found) + "\n")
+        console.print(f"every query with both answers, prompts and completions: {page}", style="dim")

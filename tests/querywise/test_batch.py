@@ -1,0 +1,221 @@
+"""Batches from the command line: submitted to a provider on this machine, polled, and what is missing asked again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.prompts.batch_server import KEY, BatchServer, run_batch_server
+
+# litellm silences this when it is imported, and pytest forgets that with the test that imported it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
+needs_litellm = pytest.mark.skipif(find_spec("litellm") is None, reason="needs the llm extra")
+
+MODEL = "openai/by-hand"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tools, tmp_path: Path) -> Iterator[BatchServer]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def answer(body: dict[str, Any], number: int) -> dict[str, Any]:
+        """Answer by hand, with what the conftest knows."""
+        (tmp_path / "one.jsonl").write_text(json.dumps({"custom_id": "x", "body": body}) + "\n")
+        tools.answer_batch(tmp_path / "one.jsonl", tmp_path / "answered.jsonl")
+        line = json.loads((tmp_path / "answered.jsonl").read_text())
+        return {"error": None, "response": line["response"]}
+
+    with run_batch_server() as running:
+        running.answer = answer
+        yield running
+
+
+@pytest.fixture
+def work(made, tools, tmp_path: Path) -> Path:
+    """The work folder before anything was asked."""
+    copied = tools.copy_work(made.work, tmp_path / "work")
+    for name in ("cache", "labels", "ledger", "runs", "releases"):
+        shutil.rmtree(copied / name, ignore_errors=True)
+    return copied
+
+
+@pytest.fixture
+def batch(made, tools, work: Path, server: BatchServer) -> Callable[..., Any]:
+    def run(command: str, *more: str | Path) -> Any:
+        model = () if command == "poll" else ("--model", MODEL, "--api-base", server.url)
+        return tools.run("batch", command, made.shop, "--work", work, *model, *more)
+
+    return run
+
+
+def failing(server: BatchServer, *queries: str, code: str) -> None:
+    answer = server.answer
+
+    def partly(body: dict[str, Any], number: int) -> dict[str, Any]:
+        asked = body["messages"][-1]["content"]
+        return server.failed(code) if any(f"<query>{q}</query>" in asked for q in queries) else answer(body, number)
+
+    server.answer = partly
+
+
+@needs_litellm
+def test_what_a_batch_leaves_out_is_submitted_again_until_all_is_labelled(made, tools, work, server, batch):
+    answer, server.polls, server.ends = server.answer, 1, "expired"
+    failing(server, "humm", "chips", code="batch_expired")
+    dry = batch("submit", "--dry-run", "--json")
+    assert (dry.code, dry.json["requests"], dry.json["under_way"], server.calls) == (0, 8, 0, [])
+    first = batch("submit", "--json")
+    assert (first.code, first.json["requests"]) == (0, 8)
+    assert [(b["batch"], b["requests"], b["status"]) for b in first.json["batches"]] == [("batch_0", 8, "validating")]
+    # What is under way is not submitted again.
+    again = batch("submit")
+    assert again.code == 0 and "nothing new to submit; 8 requests are under way" in again.err
+    waiting = batch("poll", "--json")
+    assert (waiting.code, waiting.json["missing"]) == (1, 0)
+    assert [(b["status"], b["imported"]) for b in waiting.json["batches"]] == [("in_progress", False)]
+    partial = batch("poll")
+    assert partial.code == 1 and "batch_0: expired, 8 requests" in partial.err
+    assert "6 completions taken in" in partial.err and "2 lines passed over: expired" in partial.err
+    assert "2 requests are still without an answer" in partial.err
+    done = batch("poll")
+    assert done.code == 0 and "no batch is under way" in done.err
+    server.answer, server.ends = answer, "completed"
+    rest = batch("submit", "--json")
+    assert (rest.json["requests"], rest.json["in_cache"]) == (2, 6)
+    assert len(server.asked) == len(set(server.asked)) + 2 == 10
+    assert batch("poll", "--wait", "--every", "0.1", "--json").json["missing"] == 0
+    # The server answers no chat: all comes from the cache.
+    label = ("--model", MODEL, "--api-base", server.url, "--json")
+    assert tools.run("label", made.shop, "--work", work, *label).code == 0
+    assert len((work / "labels" / "labels.jsonl").read_text().splitlines()) == 8
+    nothing = batch("submit", "--json").json
+    assert (nothing["requests"], nothing["batches"], len(server.batches)) == (0, [], 2)
+
+
+@needs_litellm
+def test_a_batch_is_priced_by_the_shops_own_table(made, tools, work, server, batch, tmp_path):
+    shop = tmp_path / "shop"
+    shutil.copytree(made.shop, shop)
+    table = "[llm.price]\ninput = 10\noutput = 40\nbatch_input = 5\nbatch_output = 20\n"
+    (shop / "shop.toml").write_text((shop / "shop.toml").read_text() + table)
+    model = ("--model", MODEL, "--api-base", server.url)
+    assert "as a batch" in tools.run("batch", "submit", shop, "--work", work, *model).err
+    polled = tools.run("batch", "poll", shop, "--work", work, "--json")
+    # Eight answers of 900 tokens in and 90 out: 8 x (900 x 5 + 90 x 20) / 10^6 dollars.
+    assert polled.json["batches"][0]["result"]["price"] == pytest.approx(0.0504)
+
+
+@needs_litellm
+def test_files_are_submitted_as_they_are_and_none_is_paid_for_twice(made, work, server, batch, tmp_path):
+    head, rest = tmp_path / "head.jsonl", tmp_path / "rest.jsonl"
+    lines = []
+    batch("export", "--output", tmp_path / "in.jsonl")
+    lines = (tmp_path / "in.jsonl").read_text().splitlines(keepends=True)
+    head.write_text("".join(lines[:3]))
+    rest.write_text("".join(lines[2:]))
+    assert batch("submit", "--input", head, "--json").json["requests"] == 3
+    # The same again is the same, as after a kill.
+    assert batch("submit", "--input", head, "--json").json["requests"] == 0
+    assert "1 of its 6 requests are under way or answered" in batch("submit", "--input", rest).mistake()
+    assert batch("poll").code == 0
+    assert "3 of its 3 requests are under way or answered" in batch("submit", "--input", head).mistake()
+    assert "cannot be read" in batch("submit", "--input", tmp_path / "none.jsonl").mistake()
+    (tmp_path / "odd.jsonl").write_text("hello\n")
+    assert "line 1 is no request to openai/by-hand" in batch("submit", "--input", tmp_path / "odd.jsonl").mistake()
+    assert len(server.batches) == 1
+    assert batch("submit", "--json").json["requests"] == 5
+
+
+@needs_litellm
+def test_a_provider_out_of_reach_ends_with_its_word_and_is_tried_again(work, server, batch):
+    server.troubles = {"upload": [503] * 3}
+    failed = batch("submit")
+    assert failed.code == 1 and "openai: create_file: " in failed.err and "Traceback" not in failed.err
+    made = batch("submit")
+    assert made.code == 0
+    assert "batch_0: 8 requests of an earlier submission that was broken off" in made.err
+    server.troubles = {"retrieve": [500] * 3}
+    poll = batch("poll")
+    assert poll.code == 1 and "retrieve_batch" in poll.err
+    assert batch("poll").code == 0
+
+
+@needs_litellm
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("claude-haiku-4-5", "makes no batches with anthropic"), ("recorded:x", "a recording takes no batches")],
+)
+def test_what_cannot_be_submitted_is_a_mistake(made, tools, work, model, said):
+    assert said in tools.run("batch", "submit", made.shop, "--work", work, "--model", model).mistake()
+
+
+def as_anthropic(tools, requests: Path, output: Path, *, expired: tuple[str, ...] = ()) -> list[str]:
+    """Answer a batch file of Anthropic's with results of theirs; return the custom_ids of what expired."""
+    given = [json.loads(line) for line in requests.read_text().splitlines()]
+    for line in given:
+        params = line["params"]
+        # As OpenAI would be asked: the answers are made by hand from that.
+        line["body"] = {"messages": [{"role": "system", "content": params["system"][0]["text"]}, *params["messages"]]}
+    openai = output.with_name("as-openai.jsonl")
+    openai.write_text("".join(json.dumps(line) + "\n" for line in given))
+    tools.answer_batch(openai, output, leave_out=expired)
+    results = {line["custom_id"]: {"type": "expired"} for line in given}
+    for answered in map(json.loads, output.read_text().splitlines()):
+        text = answered["response"]["body"]["choices"][0]["message"]["content"]
+        message = {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "usage": None}
+        results[answered["custom_id"]] = {"type": "succeeded", "message": message}
+    output.write_text("".join(json.dumps({"custom_id": key, "result": r}) + "\n" for key, r in results.items()))
+    return [key for key, result in results.items() if result["type"] == "expired"]
+
+
+@needs_litellm
+def test_anthropics_results_go_all_the_way_to_labels(made, tools, work, tmp_path):
+    by = (made.shop, "--work", work, "--model", "anthropic/claude-by-hand")
+    first, rest, results = (tmp_path / name for name in ("in.jsonl", "rest.jsonl", "results.jsonl"))
+    export = tools.run("batch", "export", *by, "--output", first, "--json")
+    assert (export.code, export.json["requests"], export.json["files"]) == (0, 8, [str(first)])
+    expired = as_anthropic(tools, first, results, expired=("humm",))
+    partial = tools.run("batch", "import", *by, "--input", results, "--json")
+    assert (partial.code, partial.json["imported"], partial.json["missing"]) == (1, 7, 1)
+    assert partial.json["rejected"] == {"expired": 1}
+    again = tools.run("batch", "export", *by, "--output", rest, "--json")
+    assert (again.json["requests"], again.json["in_cache"]) == (1, 7)
+    assert [json.loads(line)["custom_id"] for line in rest.read_text().splitlines()] == expired
+    assert as_anthropic(tools, rest, results) == []
+    assert tools.run("batch", "import", *by, "--input", results).code == 0
+    # Nobody is asked: the network is out of reach.
+    assert tools.run("label", *by, "--json").code == 0
+    assert len((work / "labels" / "labels.jsonl").read_text().splitlines()) == 8
+
+
+def test_a_server_of_ones_own_has_completions_of_its_own_and_a_recording_has_none(made, tools, work, tmp_path):
+    by = (made.shop, "--work", work, "--model", "by-hand", "--api-base", "http://127.0.0.1:9/v1")
+    tools.run("batch", "export", *by, "--output", tmp_path / "in.jsonl")
+    tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert tools.run("batch", "import", *by, "--input", tmp_path / "out.jsonl").code == 0
+    elsewhere = (made.shop, "--work", work, "--model", "by-hand")
+    missing = tools.run("batch", "export", *elsewhere, "--output", tmp_path / "x.jsonl", "--json")
+    assert missing.json["requests"] == 8
+    recording = tmp_path / "r.jsonl"
+    assert tools.run("batch", "record", *by, "--output", recording, "--json").json["completions"] == 8
+    replay = tools.run("label", made.shop, "--work", work, "--model", f"recorded:{recording}", "--json")
+    assert (replay.code, replay.json["failed"]) == (0, {})
+
+
+def test_several_files_are_imported_at_once(made, tools, work, tmp_path):
+    by = (made.shop, "--work", work, "--model", "by-hand")
+    tools.run("batch", "export", *by, "--output", tmp_path / "in.jsonl")
+    tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "1.jsonl").write_text("".join(lines[:5]))
+    (tmp_path / "2.jsonl").write_text("".join(lines[4:]))
+    files = ("--input", tmp_path / "1.jsonl", "--input", tmp_path / "2.jsonl")
+    done = tools.run("batch", "import", *by, *files, "--json")
+    assert (done.code, done.json["imported"], done.json["duplicates"], done.json["missing"]) == (0, 8, 1, 0)
