@@ -9,12 +9,14 @@ is data that is not part of the repository: without its folder that part is left
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.candidates import recall_table
+from benchmarks.prompts import prompt_section
 from domain.context import ContextStore
 from domain.label import read_labels
 from domain.shop import open_shop
@@ -89,12 +91,15 @@ def main() -> None:
     for part in parts:
         sections += [f"# The {part.name} shop\n", ABOUT[part.name] + "\n", measure(part, options.work)]
         gains += context_gains(part, options.work)
+    shops = [(part.name, part.folder, part.gold) for part in parts]
     head = ["| shop | slice | queries | F1 without | F1 with | difference |", "|---|---|---|---|---|---|"]
     page = [
         OPENING,
         "# What the shop's evidence adds to the LLM\n",
         GAINS,
         "\n".join([*head, *gains]) + "\n",
+        "# What iterating on the prompt bought\n",
+        prompt_section(shops, options.work),
         *sections,
     ]
     if len(parts) == 1:
@@ -105,7 +110,11 @@ def main() -> None:
 
 def measure(part: Part, work: Path) -> str:
     """Run the shop from its recording, and return the tables of `evaluate` without their title."""
-    shop = [str(part.folder), "--work", str(work / f"quality-{part.name}")]
+    folder = work / f"quality-{part.name}"
+    shop = [str(part.folder), "--work", str(folder)]
+    # Labels that stand would be carried over, although the checks may be others by now.
+    shutil.rmtree(folder / "labels", ignore_errors=True)
+    (folder / "examples.jsonl").unlink(missing_ok=True)
     model = ["--model", f"recorded:{part.recording}"]
     for command in (["run", *shop, *model], ["label", *shop, *model, "--without-context"]):
         subprocess.run([sys.executable, "-m", "querywise", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
