@@ -140,7 +140,7 @@ def make_plan(
 
 
 def _stands(failure: Failure, teacher: Teacher) -> bool:
-    return failure.kind in _STANDING and failure.key == teacher.ask(failure.query).parts[0].request.key
+    return failure.kind in _STANDING and failure.key == teacher.ask(failure.query).key
 
 
 def _why(

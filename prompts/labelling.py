@@ -24,7 +24,7 @@ _ASKING_THREADS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A query that has no label, and why. `key` is the hash of the first request, to tell whether it has changed."""
+    """A query that has no label, and why. `key` is that of its question, to tell whether it has changed."""
 
     query: str
     kind: FailureClass
@@ -111,7 +111,7 @@ class _Labeller:
     async def label(self, context: DomainContext) -> Label | Failure:
         loop = asyncio.get_running_loop()
         question = await loop.run_in_executor(self._threads, self._teacher.ask, context.query)
-        first_key = question.parts[0].request.key
+        asked = question.key
         while True:
             try:
                 readings = [await self._read(part) for part in question.parts]
@@ -119,10 +119,10 @@ class _Labeller:
             except CompletionError as error:
                 shorter = self._teacher.shorter(question) if error.kind == "too_long" else None
                 if shorter is None:
-                    return Failure(query=context.query, kind=error.kind, detail=str(error), key=first_key)
+                    return Failure(query=context.query, kind=error.kind, detail=str(error), key=asked)
                 question = shorter
             except _Unreadable as error:
-                return Failure(query=context.query, kind="unparseable", detail=str(error), key=first_key)
+                return Failure(query=context.query, kind="unparseable", detail=str(error), key=asked)
         return await loop.run_in_executor(self._threads, self._label, context, question, readings)
 
     async def _read(self, part: Part) -> _Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Mapping
@@ -87,18 +88,24 @@ class LiteLLM:
             # Not before: what is in the cache needs no key.
             self._key, self._is_first = self._own_server_key(), False
         try:
-            response = await self._litellm.acompletion(
-                model=request.model,
-                messages=self._messages(request),
-                api_base=self.api_base or None,
-                api_key=self._key,
-                response_format=self._format(request),
-                timeout=self._timeout,
-                num_retries=0,
-                max_retries=0,
-                drop_params=True,
-                **request.parameters,
-            )
+            # litellm's own limit is on the silence between two bytes: an endless answer would be waited for.
+            async with asyncio.timeout(self._timeout):
+                response = await self._litellm.acompletion(
+                    model=request.model,
+                    messages=self._messages(request),
+                    api_base=self.api_base or None,
+                    api_key=self._key,
+                    response_format=self._format(request),
+                    timeout=self._timeout,
+                    num_retries=0,
+                    max_retries=0,
+                    drop_params=True,
+                    **request.parameters,
+                )
+        except TimeoutError as error:
+            raise CompletionError(
+                f"{request.model}: no answer within {self._timeout:g} seconds", kind="timeout", retryable=True
+            ) from error
         except Exception as error:  # litellm raises the classes of many providers
             raise self._error(request, error) from error
         choice = response.choices[0] if response.choices else None

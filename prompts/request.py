@@ -12,6 +12,10 @@ from typing import Any
 __all__ = ["CompletionRequest"]
 
 
+_LONGEST_SHOWN = 20_000
+"""Characters of an unusable answer that are shown to the model again: some models answer without end."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
     """Everything that can change the answer.
@@ -50,5 +54,5 @@ class CompletionRequest:
     def repair(self, answer: str, complaint: str) -> CompletionRequest:
         """Return the request that shows the model its answer and what is wrong with it."""
         again = f"That answer cannot be used: {complaint}. Answer again with one JSON object and nothing else."
-        turns = ({"role": "assistant", "content": answer}, {"role": "user", "content": again})
+        turns = ({"role": "assistant", "content": answer[:_LONGEST_SHOWN]}, {"role": "user", "content": again})
         return replace(self, messages=(*self.messages, *turns))

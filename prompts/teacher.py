@@ -56,6 +56,11 @@ class Question:
     parts: tuple[Part, ...]
     trimmed: int
 
+    @property
+    def key(self) -> str:
+        """The hashes of its requests, with ``+`` between."""
+        return "+".join(part.request.key for part in self.parts)
+
 
 class Teacher:
     """Asks about queries and reads the answers; the call itself is the provider's.

@@ -112,7 +112,8 @@ def label(
             limits=Limits(concurrency=concurrency, budget=budget, requests_per_minute=rpm, tokens_per_minute=tpm),
         )
     if as_json:
-        write_json(asdict(summary))
+        # `asdict` rebuilds a Counter from pairs, and so counts the pairs.
+        write_json(asdict(summary) | {"tally": vars(summary.tally)})
     else:
         show_summary(summary)
     if not summary.whole:

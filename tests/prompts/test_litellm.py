@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -175,3 +179,43 @@ def test_nothing_waits_longer_than_its_time(chat_server, request_) -> None:
         asyncio.run(LiteLLM(MODEL, api_base=chat_server.url, timeout=0.2).complete(request_))
     assert (caught.value.kind, caught.value.retryable) == ("timeout", True)
     assert time.perf_counter() - began < 1.5
+
+
+@pytest.fixture
+def endless() -> Iterator[str]:
+    """A server that begins an answer and goes on with it, a few bytes at a time."""
+    stopped = threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(0.05)
+
+    def talk(connection: socket.socket) -> None:
+        with connection:
+            connection.settimeout(1)
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{")
+            while not stopped.wait(0.05):
+                try:
+                    connection.sendall(b" " * 10)
+                except OSError:
+                    return
+
+    def serve() -> None:
+        while not stopped.is_set():
+            with suppress(TimeoutError):
+                talk(listening.accept()[0])
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+    stopped.set()
+    thread.join()
+    listening.close()
+
+
+def test_an_answer_that_never_ends_is_a_timeout(endless, request_, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    began = time.perf_counter()
+    with pytest.raises(CompletionError, match="no answer within 0.5 seconds") as caught:
+        asyncio.run(LiteLLM(MODEL, api_base=endless, timeout=0.5).complete(request_))
+    assert (caught.value.kind, caught.value.retryable) == ("timeout", True)
+    assert time.perf_counter() - began < 5

@@ -70,3 +70,15 @@ def test_a_repair_shows_the_answer_and_the_complaint_and_is_another_request() ->
     assert (repair.model, repair.schema, repair.parameters) == (REQUEST.model, REQUEST.schema, REQUEST.parameters)
     others = [REQUEST, REQUEST.repair("not json", "other"), REQUEST.repair("other", "need: Field required")]
     assert len({repair.key, *(other.key for other in others)}) == 4
+
+
+def test_an_endless_answer_is_shown_to_the_model_cut_short() -> None:
+    request = CompletionRequest(model="m", messages=({"role": "user", "content": "q"},), schema={}, parameters={})
+    assert len(request.repair("x" * 10_000_000, "it is too long").messages[1]["content"]) == 20_000
+
+
+def test_address_and_nonce_are_part_of_the_hash_and_absent_from_it_unless_given() -> None:
+    given = {"model": "m", "messages": ({"role": "user", "content": "q"},), "schema": {}, "parameters": {}}
+    keys = [CompletionRequest(**given, **more).key for more in ({}, {"nonce": "1"}, {"api_base": "http://a/v1"})]
+    assert len(set(keys)) == 3
+    assert CompletionRequest(**given, nonce="", api_base="").key == keys[0]

@@ -1,0 +1,534 @@
+"""`querywise label` against a chat server on this machine, through litellm: what it asks, spends, keeps and says."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.label import Label, read_labels
+from prompts.ledger import read_ledger
+from tests.prompts import conftest as prompts_conftest
+
+pytestmark = pytest.mark.skipif(find_spec("litellm") is None, reason="needs the llm extra")
+
+chat_server = prompts_conftest.chat_server
+
+MODEL = "openai/local"
+# Dollars per million: an answer costs 1000 x 1 + 100 x 5, divided by 1e6.
+PRICE = "[llm.price]\ninput = 1.0\noutput = 5.0\nbatch_input = 0.5\nbatch_output = 2.5\n"
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 100}
+COST = 0.0015
+GOOD = json.dumps(
+    {
+        "need": "n",
+        "spelling": None,
+        "specificity": "category",
+        "categories": [{"id": "k1", "confidence": 0.9}],
+        "annotations": [],
+        "rewrites": [],
+    }
+)
+TOO_LONG = {"error": {"message": "max context length", "code": "context_length_exceeded"}}
+
+
+def query_of(body: dict[str, Any]) -> str:
+    return re.findall(r"<query>(.*)</query>", body["messages"][1]["content"])[0]
+
+
+@dataclass
+class Desk:
+    """A copy of the tiny shop, whose model answers by query; `answers` holds what it says instead of a good answer."""
+
+    shop: Path
+    work: Path
+    server: Any
+    run: Callable[..., Any]
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    def by(self) -> tuple[str | Path, ...]:
+        return ("--work", self.work, "--model", MODEL, "--api-base", self.server.url)
+
+    def label(self, *more: str | Path) -> Any:
+        result = self.run("label", self.shop, *self.by(), *more)
+        assert "Traceback" not in result.err, result.err
+        return result
+
+    def respond(self, body: dict[str, Any], _: int) -> Any:
+        said = self.answers.get(query_of(body), GOOD)
+        said = said(body) if callable(said) else said
+        return self.server.said(said, USAGE) if isinstance(said, str) else said
+
+    def asked(self) -> list[str]:
+        """The queries asked since the last look, in order."""
+        found = [query_of(body) for body in self.server.requests]
+        self.server.requests.clear()
+        return found
+
+    def labels(self, name: str = "labels.jsonl") -> dict[str, Label]:
+        return {label.query: label for label in read_labels(self.work / "labels" / name)}
+
+    def failures(self) -> dict[str, str]:
+        lines = (self.work / "labels" / "labels.failures.jsonl").read_text().splitlines()
+        return {line["query"]: line["kind"] for line in map(json.loads, lines)}
+
+    def spending(self) -> Any:
+        return self.run("label", self.shop, "--work", self.work, "--ledger", "--json").json
+
+
+@pytest.fixture
+def desk(made, tools, chat_server, tmp_path, monkeypatch) -> Desk:
+    monkeypatch.setattr("prompts.runner._FIRST_WAIT", 0.01)
+    shop, work = tmp_path / "shop", tools.copy_work(made.work, tmp_path / "work")
+    shutil.copytree(made.shop, shop)
+    with (shop / "shop.toml").open("a") as file:
+        file.write(PRICE)
+    for name in ("cache", "labels", "ledger", "runs", "releases"):
+        shutil.rmtree(work / name, ignore_errors=True)
+    desk = Desk(shop=shop, work=work, server=chat_server, run=tools.run)
+    chat_server.respond = desk.respond
+    return desk
+
+
+@pytest.fixture
+def mixture(desk) -> Desk:
+    """Five labels to be had, and one query each that fails in its own way; the seventh costs all the money."""
+    server = desk.server
+    dear = server.said(GOOD, {"prompt_tokens": 4_980_000, "completion_tokens": 1000})
+    desk.answers |= {
+        "ginger ale": server.said(None, USAGE, refusal="I would rather not."),
+        "dishes": "no JSON at all",
+        "kombucha": server.reply(TOO_LONG, 400),
+        "humm": server.reply({"error": {"message": "broken"}}, 500),
+        "chips": lambda body: GOOD if len(body["messages"]) > 2 else "nope",
+        "chicken": dear,
+    }
+    return desk
+
+
+FAILED = {
+    "ginger ale": "refused",
+    "dishes": "unparseable",
+    "kombucha": "too_long",
+    "humm": "provider_error",
+    "orange juice": "over_budget",
+}
+
+
+def test_a_run_of_every_kind_of_end_adds_up(mixture) -> None:
+    result = mixture.label("--concurrency", "1", "--budget", "5", "--json")
+    assert result.code == 1
+    said = result.json
+    assert (said["queries"], said["labelled"], said["carried"], said["kept"]) == (8, 3, 0, 0)
+    assert said["failed"] == dict.fromkeys(FAILED.values(), 1)
+    assert mixture.failures() == FAILED
+    assert [*mixture.labels()] == ["protein", "chips", "chicken"]
+    # A refusal is asked twice, as is what cannot be read; too long is cut four times, a broken server tried four times.
+    asked = Counter(mixture.asked())
+    assert asked == {"protein": 1, "ginger ale": 2, "dishes": 2, "kombucha": 5, "humm": 4, "chips": 2, "chicken": 1}
+    tally = said["tally"]
+    assert (tally["completions"], tally["from_cache"], tally["repaired"]) == (8, 0, 1)
+    assert tally["retries"] == {"refused": 1, "provider_error": 3}
+    # 7 x 0.0015, and 4.98 + 1000 x 5e-6 for the dear one.
+    assert tally["price"] == pytest.approx(0.0105 + 4.985)
+    [run] = mixture.spending()["runs"]
+    assert (run["run"], run["completions"], run["labels"]) == (said["run"], 8, 3)
+    assert run["price"] == pytest.approx(4.9955)
+
+
+def test_people_read_how_each_ended(mixture) -> None:
+    said = mixture.label("--concurrency", "1", "--budget", "5").err
+    assert "8 queries: 8 to ask (new 8)" in said
+    assert "8 queries: 3 labelled, 0 carried over, 5 failed" in said
+    assert "1 answers were not of the schema and were mended by the model" in said
+    assert "8 completions, 0 from the cache; 4,987,000 tokens in (0% cached), 1,700 out, $4.9955" in said
+    for query, kind in FAILED.items():
+        assert re.search(rf"^{kind.replace('_', ' ')} +1 +{query}: ", said, re.MULTILINE), said
+
+
+def test_what_would_fail_again_is_asked_only_when_somebody_says_so(mixture) -> None:
+    assert mixture.label("--concurrency", "1", "--budget", "5").code == 1
+    mixture.answers.clear()
+    mixture.asked()
+    plain = mixture.label()
+    # The broken server and the lack of money were of the moment.
+    assert sorted(mixture.asked()) == ["humm", "orange juice"]
+    assert plain.code == 1
+    assert "8 queries: 2 to ask (failed before 2), 3 labels stand" in plain.err
+    assert "3 failed before and would again" in plain.err
+    assert "8 queries: 2 labelled, 3 carried over, 3 failed" in plain.err
+    assert mixture.label("--retry", "timeout").code == 1
+    assert mixture.asked() == []
+    one = mixture.label("--retry", "unparseable", "--json")
+    assert mixture.asked() == ["dishes"]
+    assert (one.code, one.json["failed"]) == (1, {"refused": 1, "too_long": 1})
+    rest = mixture.label("--retry", "all", "--json")
+    assert sorted(mixture.asked()) == ["ginger ale", "kombucha"]
+    assert (rest.code, rest.json["labelled"], rest.json["carried"], rest.json["failed"]) == (0, 2, 6, {})
+    last = mixture.label("--json")
+    assert (last.code, last.json["carried"], mixture.asked()) == (0, 8, [])
+    assert mixture.failures() == {}
+    # 8 completions of the first start, then 2, 1 and 2; the labels of all starts are the run's.
+    [run] = mixture.spending()["runs"]
+    assert (run["completions"], run["labels"]) == (13, 8)
+    assert run["price_a_label"] == pytest.approx((4.9955 + 5 * COST) / 8)
+
+
+def test_a_retry_that_was_cut_short_pays_for_nothing_twice(desk) -> None:
+    desk.answers |= {"dishes": "nope", "chips": "nope"}
+    assert desk.label("--concurrency", "1").code == 1
+    failures = (desk.work / "labels" / "labels.failures.jsonl").read_bytes()
+    labels = (desk.work / "labels" / "labels.jsonl").read_bytes()
+    desk.answers.pop("dishes")
+    assert desk.label("--concurrency", "1", "--retry", "unparseable").code == 1
+    # As if it had been killed before it wrote its labels: the answer about dishes is kept, and can be used.
+    (desk.work / "labels" / "labels.failures.jsonl").write_bytes(failures)
+    (desk.work / "labels" / "labels.jsonl").write_bytes(labels)
+    desk.answers.clear()
+    desk.asked()
+    dry = desk.label("--retry", "unparseable", "--dry-run", "--json").json
+    assert (dry["requests"], dry["in_cache"], dry["reasons"]) == (1, 1, {"asked_again": 2})
+    assert desk.label("--retry", "unparseable").code == 0
+    assert desk.asked() == ["chips"]
+
+
+def test_a_retry_reaches_the_answer_to_a_question_that_was_cut(desk) -> None:
+    server, full = desk.server, []
+
+    def said(body: dict[str, Any]) -> Any:
+        full.append(len(str(body["messages"])))
+        return server.reply(TOO_LONG, 400) if full[-1] == full[0] else "nope"
+
+    desk.answers["protein"] = said
+    assert desk.label("--tiers", "head").code == 1
+    assert desk.failures() == {"protein": "unparseable"}
+    desk.answers["protein"] = lambda body: said(body) if len(str(body["messages"])) == full[0] else GOOD
+    assert desk.label("--tiers", "head", "--retry", "unparseable").code == 0
+    assert desk.labels()["protein"].provenance.trimmed > 0
+
+
+def test_a_budget_stops_and_a_higher_one_goes_on(desk) -> None:
+    first = desk.label("--concurrency", "1", "--budget", "0.022", "--json")
+    assert first.code == 1
+    answered = desk.asked()
+    assert 0 < len(answered) < 8
+    assert first.json["failed"] == {"over_budget": 8 - len(answered)}
+    spent = read_ledger(desk.work / "ledger")["price"].sum()
+    assert spent == pytest.approx(COST * len(answered)) and spent <= 0.022
+    # What the run has spent counts: the same ceiling leaves no more than it did.
+    again = desk.label("--concurrency", "1", "--budget", "0.022", "--json")
+    assert (again.code, again.json["run"], desk.asked()) == (1, first.json["run"], [])
+    assert (again.json["labelled"], again.json["carried"]) == (0, len(answered))
+    [run] = desk.spending()["runs"]
+    assert run["labels"] == len(answered)
+    assert desk.label("--budget", "1").code == 0
+    assert sorted(desk.asked() + answered) == sorted(desk.labels())
+    ledger = desk.spending()
+    [run] = ledger["runs"]
+    assert (run["completions"], run["labels"], run["unpriced"]) == (8, 8, 0)
+    assert (run["price"], run["price_a_label"]) == (pytest.approx(8 * COST), pytest.approx(COST))
+    assert ledger["total"] == run | {"run": "all"}
+
+
+def test_a_budget_of_nothing_asks_nothing(desk) -> None:
+    result = desk.label("--budget", "0", "--json")
+    assert (result.code, result.json["failed"], desk.asked()) == (1, {"over_budget": 8}, [])
+    assert not (desk.work / "labels" / "labels.jsonl").exists()
+
+
+def test_a_budget_without_a_price_is_a_mistake(desk, made) -> None:
+    (desk.shop / "shop.toml").write_bytes((made.shop / "shop.toml").read_bytes())
+    message = desk.label("--budget", "1").mistake()
+    assert "a budget needs a price" in message and "[llm.price] in shop.toml" in message
+    assert desk.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--retry", "unparsable"), "no such class of failures: unparsable"),
+        (("--tiers", "heads"), "no such tiers: 'heads'"),
+        (("--prompt", "understand@99"), "there is no prompt 'understand@99'"),
+    ],
+)
+def test_what_there_is_not_is_a_mistake(desk, options, complaint) -> None:
+    assert complaint in desk.label(*options).mistake()
+    assert desk.asked() == []
+
+
+@pytest.mark.parametrize("options", [("--budget", "-1"), ("--rpm", "0"), ("--concurrency", "0"), ("--budget", "nan")])
+def test_limits_that_are_none_are_refused(desk, options) -> None:
+    result = desk.label(*options)
+    assert (result.code, desk.asked()) == (2, [])
+
+
+def test_an_independent_repeat_has_labels_of_its_own(desk) -> None:
+    assert desk.label("--tiers", "head").code == 0
+    labels = desk.work / "labels" / "labels.jsonl"
+    before, first = labels.read_bytes(), list(desk.server.requests)
+    desk.asked()
+    assert desk.label("--tiers", "head", "--nonce", "again, please / ../x").code == 0
+    # The model is asked the same, and knows of no repeat.
+    assert sorted(desk.server.requests, key=query_of) == sorted(first, key=query_of)
+    desk.asked()
+    assert labels.read_bytes() == before
+    names = {path.name for path in labels.parent.glob("*.jsonl")}
+    [repeat] = [name for name in names if re.fullmatch(r"labels\.[0-9a-f]{8}\.jsonl", name)]
+    assert names == {
+        "labels.jsonl",
+        "labels.failures.jsonl",
+        repeat,
+        repeat.replace(".jsonl", ".failures.jsonl"),
+    }
+    first_key, repeat_key = (desk.labels(name)["protein"].provenance.key for name in ("labels.jsonl", repeat))
+    assert first_key != repeat_key
+    assert desk.label("--tiers", "head", "--nonce", "again, please / ../x").code == 0
+    assert desk.asked() == []
+    assert len(desk.spending()["runs"]) == 2
+
+
+def test_the_ledger_is_read_by_people_too(desk) -> None:
+    empty = desk.run("label", desk.shop, "--work", desk.work, "--ledger")
+    assert (empty.code, empty.out) == (0, "") and "the ledger is empty" in empty.err
+    run = desk.label("--tiers", "head", "--json").json["run"]
+    said = desk.run("label", desk.shop, "--work", desk.work, "--ledger").out
+    [heading, row, total] = said.splitlines()
+    assert heading.split() == "run model prompt completions tokens in cached out price labels each".split()
+    # Four completions of 1000 and 100 tokens; how many were cached, the server does not say.
+    figures = ["4", "4,000", "unknown", "400", "$0.0060", "4", "$0.001500"]
+    assert row.split() == [run, MODEL, "understand@1#9c711a46", *figures]
+    assert total.split() == ["all", MODEL, "understand@1#9c711a46", *figures]
+
+
+def test_a_dry_run_asks_nothing_and_prices_both_ways(desk) -> None:
+    found = desk.label("--dry-run", "--json")
+    document = found.json
+    assert (found.code, document["queries"], document["requests"], document["in_cache"]) == (0, 8, 8, 0)
+    assert document["reasons"] == {"new": 8}
+    tokens_in, tokens_out = document["tokens_in"], document["tokens_out"]
+    assert tokens_in["tokenizer"] is None and tokens_in["low"] < tokens_in["high"]
+    for end in ("low", "high"):
+        price = (tokens_in[end] * 1.0 + tokens_out[end] * 5.0) / 1e6
+        assert document["sync"][end] == pytest.approx(price)
+        assert document["batch"][end] == pytest.approx(price / 2)
+    # 1500 tokens are the longest answer that the prompt allows.
+    assert document["most"] == pytest.approx((tokens_in["high"] + 8 * 1500 * 5.0) / 1e6)
+    said = desk.label("--dry-run").err
+    sync, batch = (f"${document[way]['low']:.4f} to ${document[way]['high']:.4f}" for way in ("sync", "batch"))
+    assert f"price:      {sync} one at a time, {batch} as a batch (shop.toml)" in said
+    assert f"at most ${document['most']:.4f}" in said
+    assert desk.asked() == []
+    assert not (desk.work / "labels").exists() and not (desk.work / "ledger").exists()
+    desk.label("--tiers", "head")
+    left = desk.label("--dry-run", "--anew", "--json").json
+    assert (left["requests"], left["in_cache"], left["reasons"]) == (4, 4, {"asked_again": 8})
+
+
+def test_requests_a_minute_are_spaced(desk) -> None:
+    times: list[float] = []
+    respond = desk.server.respond
+    desk.server.respond = lambda body, number: times.append(time.monotonic()) or respond(body, number)
+    assert desk.label("--rpm", "600").code == 0
+    # Seven gaps of a tenth of a second; the first request may be late, for litellm wakes up.
+    assert len(times) == 8 and times[-1] - times[1] >= 0.5
+
+
+@pytest.fixture
+def stuck(desk, tools) -> Iterator[Callable[[], Any]]:
+    """Start a run as a process of its own that gets four answers, two at a time, and then waits."""
+    released = threading.Event()
+    processes = []
+
+    def respond(body: dict[str, Any], number: int) -> Any:
+        if number >= 4:
+            released.wait(60)
+        return desk.respond(body, number)
+
+    def start() -> Any:
+        process = tools.start("label", desk.shop, *desk.by(), "--concurrency", "2")
+        processes.append(process)
+        until = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < until and len(desk.server.requests) < 6:
+            time.sleep(0.01)
+        assert len(desk.server.requests) == 6, process.communicate()
+        return process
+
+    desk.server.respond = respond
+    yield start
+    released.set()
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def finish(desk: Desk) -> None:
+    """Run again after a run that was stuck: only what was in flight is asked again."""
+    first = desk.asked()
+    desk.server.respond = desk.respond
+    result = desk.label("--json")
+    assert (result.code, result.json["labelled"], result.json["carried"]) == (0, 8, 0)
+    assert result.json["tally"]["completions"] == 4
+    second = desk.asked()
+    assert sorted(first[:4] + second) == sorted(desk.labels())
+    assert sorted(first[4:]) == sorted(set(first) & set(second))
+    [run] = desk.spending()["runs"]
+    assert (run["completions"], run["labels"], run["price"]) == (8, 8, pytest.approx(8 * COST))
+
+
+def test_a_killed_run_goes_on_and_meanwhile_no_other_begins(desk, stuck) -> None:
+    process = stuck()
+    assert "another querywise is at work" in desk.label().mistake()
+    assert desk.label("--dry-run").code == 0
+    assert desk.spending()["total"]["completions"] == 4
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (desk.work / "labels" / "labels.jsonl").exists()
+    finish(desk)
+
+
+def test_a_run_that_is_stopped_says_so_and_goes_on(desk, stuck) -> None:
+    process = stuck()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "querywise: stopped; what was finished is kept" and "Traceback" not in err
+    finish(desk)
+
+
+def append_searches(shop: Path, text: str, count: int, product: str) -> None:
+    """Add searches of a query that all end with a click and a purchase of one product, days after the others."""
+    queries, events = [], []
+    for i in range(count):
+        at = (datetime(2025, 5, 20, tzinfo=UTC) + timedelta(minutes=11 * i)).isoformat()
+        query_id, client = f"later-{text}-{i}", f"d{i % 23}"
+        queries.append(
+            {"query_id": query_id, "user_query": text, "client_id": client, "application": "web"}
+            | {"timestamp": at, "query_response_hit_ids": [product]}
+        )
+        events += [
+            {"action_name": action, "query_id": query_id, "client_id": client, "timestamp": at}
+            | {"event_attributes": {"object": {"object_id": product}, "position": {"ordinal": 1}}}
+            for action in ("click", "purchase")
+        ]
+    for name, rows in (("ubi_queries.ndjson", queries), ("ubi_events.ndjson", events)):
+        with (shop / name).open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def test_after_a_newer_log_only_what_moved_or_is_new_is_asked(desk) -> None:
+    assert desk.label().code == 0
+    before = desk.labels()
+    desk.asked()
+    # Chips led to chips 35 times, and now 60 times to protein bars. Nobody searched "oj" but ten times.
+    append_searches(desk.shop, "chips", 60, "bars1")
+    append_searches(desk.shop, "oj", 40, "juice1")
+    for stage in ("ingest", "context", "index"):
+        assert desk.run(stage, desk.shop, "--work", desk.work).code == 0
+    # Of 500 searches 250 are the head, 450 the torso: chips 95, protein 80, ginger ale 60, dishes and oj 50 each, ...
+    # chicken begins at 420; orange juice at 450, which is the tail.
+    dry = desk.label("--dry-run").err
+    assert "8 queries: 2 to ask (context changed 1, new 1), 6 labels stand" in dry
+    result = desk.label()
+    assert result.code == 0
+    assert "2 to ask" in result.err and "8 queries: 2 labelled, 6 carried over, 0 failed" in result.err
+    assert sorted(desk.asked()) == ["chips", "oj"]
+    after = desk.labels()
+    assert {**before, **after}.keys() == after.keys() == before.keys() | {"oj"}
+    assert (after["chips"].searches, after["chips"].tier) == (95, "head")
+    # Those that stand are of the tier and the order of today; their answer and its lineage are what they were.
+    assert (before["kombucha"].tier, after["kombucha"].tier) == ("head", "torso")
+    assert (before["orange juice"].tier, after["orange juice"].tier) == ("torso", "tail")
+    assert after["kombucha"].provenance == before["kombucha"].provenance
+    assert [label.searches for label in after.values()] == sorted((x.searches for x in after.values()), reverse=True)
+    assert desk.run("release", "build", desk.shop, "--work", desk.work).code == 0
+    # Two runs by now: six of the first one's labels are still its own, and it paid for eight.
+    assert [(run["completions"], run["labels"]) for run in desk.spending()["runs"]] == [(8, 8), (2, 2)]
+
+
+def test_after_another_tree_a_release_can_be_built(desk) -> None:
+    def name(body: dict[str, Any], wanted: str) -> str:
+        offered = dict(re.findall(r"^(k\d+) (.+?) \(", body["messages"][1]["content"], re.MULTILINE))
+        return next(short for short, path in offered.items() if path.endswith(wanted))
+
+    wanted = {"protein": "Protein Bars", "chips": "Potato Chips", "chicken": "Chicken Breast", "orange juice": "Juice"}
+    for query, leaf in wanted.items():
+        desk.answers[query] = lambda body, leaf=leaf: GOOD.replace("k1", name(body, leaf))
+    assert desk.label().code == 0
+    assert desk.labels()["chips"].understanding.categories[0].path == ("Snacks", "Potato Chips")
+    # A tail that has one of the labels, a failed query, and another name above both.
+    tree = (desk.shop / "taxonomy.csv").read_text().replace("snacks,,Snacks", "snacks,,Nibbles")
+    (desk.shop / "taxonomy.csv").write_text(tree)
+    settings = (desk.shop / "shop.toml").read_text().replace("head_share = 0.5", "head_share = 0.4")
+    (desk.shop / "shop.toml").write_text(settings.replace("torso_share = 0.9", "torso_share = 0.6"))
+    for stage in ("ingest", "context", "index"):
+        assert desk.run(stage, desk.shop, "--work", desk.work).code == 0
+    desk.answers["protein"] = desk.server.reply({"error": {"message": "broken"}}, 400)
+    result = desk.label("--json")
+    assert (result.code, result.json["failed"], result.json["kept"]) == (1, {"provider_error": 1}, 1)
+    paths = {query: label.understanding.categories[0].path for query, label in desk.labels().items() if query in wanted}
+    assert (paths["protein"], paths["chips"]) == (("Nibbles", "Protein Bars"), ("Nibbles", "Potato Chips"))
+    assert desk.labels()["chips"].tier == "tail"
+    built = desk.run("release", "build", desk.shop, "--work", desk.work)
+    assert built.code == 0, built.err
+
+
+ESCAPE = "\x1b[2J\x1b]0;owned\x07"
+
+
+def test_a_hostile_model_spoils_only_its_own_queries(desk) -> None:
+    server = desk.server
+    desk.answers |= {
+        "protein": "x" * 10_000_000,
+        "ginger ale": "\x00" * 1000,
+        "dishes": server.reply(b'{"choices": [{"message": {"content": "\xff\xfe\xfd"}}]}'),
+        "kombucha": GOOD.replace('"n"', '"\\ud800"'),
+        "humm": "[" * 100_000,
+        "chips": server.reply({"error": {"message": f"\ud800 {ESCAPE}"}}, 400),
+        "chicken": server.said(None, USAGE, refusal=f"\udfff {ESCAPE}"),
+        "orange juice": json.dumps({ESCAPE: "\x00"} | json.loads(GOOD)),
+    }
+    first = desk.label("--concurrency", "8")
+    assert first.code == 1 and "8 queries: 0 labelled, 0 carried over, 8 failed" in first.err
+    assert "\x1b" not in first.err and "\x07" not in first.err and "\x00" not in first.err
+    kinds = desk.failures()
+    # What client and server make of 10 MB, sent back for mending, and of text that is no UTF-8 is theirs.
+    assert kinds | {"protein": "", "dishes": ""} == {
+        "protein": "",
+        "ginger ale": "unparseable",
+        "dishes": "",
+        "kombucha": "unparseable",
+        "humm": "unparseable",
+        "chips": "provider_error",
+        "chicken": "refused",
+        "orange juice": "unparseable",
+    }
+    assert desk.label("--json").json["failed"]["unparseable"] >= 4
+    desk.answers.clear()
+    assert desk.label("--retry", "all").code == 0
+    assert len(desk.labels()) == 8
+
+
+def test_text_that_would_break_a_file_is_taken_out_of_a_label_or_written_whole(desk) -> None:
+    answer = json.loads(GOOD) | {
+        "need": "\x00" + ESCAPE,
+        "annotations": [{"text": "protein", "type": "product_type", "value": f"a\x00b\u2028c{ESCAPE}"}],
+        "rewrites": [{"query": "protein\x00 bar\n", "type": "broader", "confidence": 0.9}],
+    }
+    desk.answers["protein"] = json.dumps(answer)
+    assert desk.label("--tiers", "head").code == 0
+    label = desk.labels()["protein"]
+    assert all(rewrite.query == "protein bar" for rewrite in label.understanding.rewrites)
+    assert len((desk.work / "labels" / "labels.jsonl").read_bytes().splitlines()) == 4
+    assert desk.run("release", "build", desk.shop, "--work", desk.work).code == 0
