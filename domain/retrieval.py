@@ -13,6 +13,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ _PRODUCTS = 60
 _RANK_CONSTANT = 10
 _LEAST_SIMILARITY = 0.5
 _NEAR_THE_BEST = 0.9
+# English words that no title need hold; as stems they are what they are as words.
+_STOP_WORDS = frozenset(("a", "an", "and", "by", "for", "from", "in", "n", "of", "on", "or", "the", "to", "with"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +146,7 @@ class RetrievalIndex:
         self._title_category: npt.NDArray[np.int32] = np.load(folder / "title_category.npy")
         self._category_words = LexicalIndex.load(folder / "category_words")
         self._product_words = LexicalIndex.load(folder / "product_words") if about["products"] else None
+        self._lineage_rows: npt.NDArray[np.intp] | None = None
 
     def search(self, query: str) -> Found:
         """Return the ranked category ids of each source for a normalised query; a source may find nothing."""
@@ -172,6 +176,62 @@ class RetrievalIndex:
         indices = [self._category_words] + ([self._product_words] if self._product_words is not None else [])
         stems = self.stems(text)
         return bool(stems) and all(any(stem in index.vocabulary for index in indices) for stem in stems)
+
+    def finds(self, text: str, taxonomy: Taxonomy) -> dict[str, int]:
+        """Return how many products of each category hold every word of a text, stop words aside.
+
+        A product holds the words of its title and brand, and of every category name on its path; a text without words
+        is held by none.
+
+        Args:
+            text: A normalised text.
+            taxonomy: The tree that the index was built of.
+        """
+        stems = [stem for stem in dict.fromkeys(self.stems(text)) if stem not in _STOP_WORDS]
+        if not stems or self._product_words is None:
+            return {}
+        lineages = self._lineages(taxonomy)
+        found = np.ones(len(self._title_category), dtype=np.bool_)
+        for stem in stems:
+            on_path = self._category_words.scores([stem])[lineages].max(axis=1) > 0
+            found &= (self._product_words.scores([stem]) > 0) | np.take(on_path, self._used_category)
+        rows, counts = np.unique(self._title_category[found], return_counts=True)
+        return {self._ids[row]: int(count) for row, count in zip(rows, counts, strict=True)}
+
+    def category_similarity(self, vector: Vectors, category_ids: Sequence[str]) -> dict[str, float]:
+        """Return the cosine of a query's vector to the nearest of each category's name, path and own product titles."""
+        similarities: dict[str, float] = {}
+        for category_id in category_ids:
+            row = self._row[category_id]
+            nearest = max(float(self._names[row] @ vector), float(self._paths[row] @ vector))
+            products = np.flatnonzero(self._title_category == row)
+            if products.size:
+                nearest = max(nearest, float((self._titles[products] @ vector).max()))
+            similarities[category_id] = nearest
+        return similarities
+
+    @cached_property
+    def _row(self) -> dict[str, int]:
+        return {category_id: row for row, category_id in enumerate(self._ids)}
+
+    @cached_property
+    def _used(self) -> npt.NDArray[np.int32]:
+        """Rows of the categories that hold products."""
+        return np.unique(self._title_category)
+
+    @cached_property
+    def _used_category(self) -> npt.NDArray[np.intp]:
+        """For each product, where in `_used` its category stands."""
+        return np.searchsorted(self._used, self._title_category)
+
+    def _lineages(self, taxonomy: Taxonomy) -> npt.NDArray[np.intp]:
+        """Return the rows from each used category to its root, (used, depth), short ones filled up with the root's."""
+        if self._lineage_rows is None:
+            paths = [[self._row[i] for i in reversed(taxonomy.lineage(self._ids[row]))] for row in self._used]
+            depth = max(map(len, paths), default=1)
+            filled = [path + path[-1:] * (depth - len(path)) for path in paths]
+            self._lineage_rows = np.array(filled, dtype=np.intp).reshape(-1, depth)
+        return self._lineage_rows
 
     def _categories(self, scores: Vectors) -> list[str]:
         return [self._ids[i] for i in _best(scores, _DEPTH)]

@@ -9,10 +9,19 @@ from domain.taxonomy import Taxonomy
 
 __all__ = ["quote", "quote_path", "render_evidence"]
 
+# Printable to Python, and shown as nothing or as a blank: selectors of variants, joiners, fillers.
+_NOTHING = (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x16FE4, 0x1D159)
+_SELECTORS = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+_BLANKS = (0x2800, 0x3164, 0xFFA0)
+_UNSEEN = dict.fromkeys((*_NOTHING, *_SELECTORS), "") | dict.fromkeys(_BLANKS, " ")
+
 
 def quote(text: str, longest: int = 100) -> str:
-    """Return a stranger's text on one line, at most `longest` characters, without the signs that frame a prompt."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
+    """Return a stranger's text on one line, at most `longest` characters, without the signs that frame a prompt.
+
+    What cannot be seen goes: it would hide words from whoever reads the prompt, and not from the model.
+    """
+    printable = "".join(char if char.isprintable() else " " for char in text.translate(_UNSEEN))
     line = " ".join(printable.replace("<", "‹").replace(">", "›").split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

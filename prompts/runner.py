@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -90,6 +91,8 @@ class Tally:
 class Runner:
     """Completes requests; an async context manager, which has everything on disk when it ends.
 
+    From the first answer on until then the garbage collector of the process passes over what was there before it.
+
     Args:
         provider: Who answers.
         account: On whose account.
@@ -129,6 +132,7 @@ class Runner:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        gc.unfreeze()
         if self._keeper:
             self._keeper.close()
 
@@ -164,6 +168,9 @@ class Runner:
         completion = await self._ask(request)
         line = self._account.line(completion, prompt=prompt)
         self.tally.add(line)
+        if self.tally.completions == 1:
+            # litellm, which has loaded all of itself by now, stays: to search it for garbage cost a tenth of the run.
+            gc.freeze()
         if self._keeper:
             await self._keeper.keep(completion, line)
         return completion

@@ -194,7 +194,10 @@ class Search:
     def _side(self, bench: Bench, cache: CompletionCache, prompt: PromptFile, name: str) -> Side:
         results = bench.answer(prompt, self._split.held_back)
         asked = ((bench.question(prompt, result), result) for result in results)
-        return Side(name=name, outcomes=tuple(outcome_of(*pair, kept=cache.get, price=self._price, priced_as=self._provider.model) for pair in asked))
+        outcomes = (
+            outcome_of(*pair, kept=cache.get, price=self._price, priced_as=self._provider.model) for pair in asked
+        )
+        return Side(name=name, outcomes=tuple(outcomes))
 
     def _comparison(self, before: Side, after: Side) -> Comparison | None:
         """Compare on the queries that there was money to ask in both wordings."""
