@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -228,3 +229,17 @@ def test_a_full_disk_fails_the_request_and_not_in_silence(chat_server, complete,
     monkeypatch.setattr(Ledger, "append", lambda _, lines: full() if list(lines) else None)
     _, [error] = complete("milk")
     assert isinstance(error, OSError)
+
+
+def test_what_is_loaded_is_not_searched_for_garbage_while_a_run_is_on(chat_server, complete) -> None:
+    frozen: list[int] = []
+
+    def respond(_, number):
+        frozen.append(gc.get_freeze_count())
+        return chat_server.said("an answer", USAGE)
+
+    chat_server.respond = respond
+    before = gc.get_freeze_count()
+    complete("milk", "cola", "chips", concurrency=1)
+    assert frozen[0] == before < frozen[-1]
+    assert gc.get_freeze_count() == before
