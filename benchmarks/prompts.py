@@ -47,8 +47,8 @@ time, with the same guidelines and examples as @3. No provider counted the token
 """
 
 HEAD = (
-    "| shop | A | B | queries | F1 A | F1 B | B - A | won / lost by B | rewrite recall | tokens in, A / B "
-    "| USD per right query, A / B |\n" + "|---" * 11 + "|"
+    "| shop | A | B | queries | F1 A | F1 B | B - A | won / lost by B | span F1, A / B | rewrite recall, A / B "
+    "| tokens in, A / B | USD per right query, A / B |\n" + "|---" * 12 + "|"
 )
 
 TEACHER = """
@@ -80,17 +80,14 @@ def prompt_section(shops: list[tuple[str, Path, Path]], work: Path) -> str:
             tiers = TIERS.get((name, a), TIERS.get((name, b), "head,torso"))
             rows.append(_row(name, _compare(name, shop, gold, a, b, tiers)))
         everything = _compare(name, shop, gold, "understand@1", "understand@1", None)
-        teacher += [
-            f"| {name} | {row['slice']} | {row['measures']['leaf_f1']['queries']} | {_with_interval(row['measures'])} |"
-            for row in everything["rows"]
-            if row["by"] == "tier"
-        ]
+        teacher += [f"| {name} | {_f1_of(row)} |" for row in everything["rows"] if row["by"] == "tier"]
     return "\n".join([TEXT, HEAD, *rows, TEACHER, *teacher]) + "\n"
 
 
-def _with_interval(measures: dict[str, Any]) -> str:
-    found = measures["leaf_f1"]["a"]
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+def _f1_of(row: dict[str, Any]) -> str:
+    found = row["measures"]["leaf_f1"]["a"]
+    interval = f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{row['slice']} | {found['queries']} | {interval}"
 
 
 def _compare(name: str, shop: Shop, gold: Path, a: str, b: str, tiers: str | None) -> dict[str, Any]:
@@ -117,16 +114,19 @@ def _row(shop: str, found: dict[str, Any]) -> str:
     quality, measures = found["quality"], found["rows"][0]["measures"]
     f1, gain = measures["leaf_f1"], quality["gain"]
     interval = f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-    recall = measures.get("rewrite_recall")
-    rewrites = f"{recall['a']['value']:.3f} / {recall['b']['value']:.3f}" if recall else "no gold"
+    spans, rewrites = (_both(measures.get(name)) for name in ("span_f1", "rewrite_recall"))
     sides = [found[side]["cost"] for side in ("a", "b")]
     tokens = " / ".join(f"{side['tokens_in']['value']:,}" for side in sides)
     usd = " / ".join(f"{side['usd_per_right']['value']:.5f}" for side in sides)
     names = [_short(found[side]["name"]) for side in ("a", "b")]
     cells = [shop, *names, found["queries"], f"{f1['a']['value']:.3f}", f"{f1['b']['value']:.3f}"]
     cells += [f"**{interval}**" if gain["low"] > 0 or gain["high"] < 0 else interval]
-    cells += [f"{quality['won']} / {quality['lost']}", rewrites, tokens, usd]
+    cells += [f"{quality['won']} / {quality['lost']}", spans, rewrites, tokens, usd]
     return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _both(measure: dict[str, Any] | None) -> str:
+    return f"{measure['a']['value']:.3f} / {measure['b']['value']:.3f}" if measure else "no gold"
 
 
 def _short(name: str) -> str:
