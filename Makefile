@@ -26,7 +26,7 @@ lint: .venv/installed
 # One pip call, so that the pin of torch holds for everything that asks for it.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,improve,distill,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,improve,judge,replay,distill,dev]'
 	touch $@
 
 # An environment of its own: what llama.cpp's server needs is not ours to pin.
