@@ -22,8 +22,18 @@ from domain.errors import PromptError
 
 __all__ = ["PromptFile", "Task", "list_prompts", "load_prompt", "parse_prompt"]
 
-Task = Literal["understand", "categories", "rewrites", "annotations"]
-"""What a prompt asks for: all parts of an understanding in one answer, or one of them."""
+Task = Literal[
+    "understand",
+    "categories",
+    "rewrites",
+    "annotations",
+    "judge_relevance",
+    "judge_category",
+    "judge_rewrite",
+    "judge_substitute",
+    "judge_complement",
+]
+"""What a prompt asks for: all parts of an understanding in one answer, one of them, or verdicts on answers."""
 
 
 _PARTS = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n+=== system ===\n(.*?)\n=== user ===\n(.*)\Z", re.DOTALL)

@@ -1,0 +1,145 @@
+"""Which items of a shop are judged, and what there is to show of them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from domain.catalogue import Product
+from domain.context import ContextStore
+from domain.errors import StageMissing, UserError
+from domain.judgements import Judgement, read_judgements
+from domain.label import read_labels
+from domain.retrieval import RetrievalIndex
+from domain.shop import Shop
+from domain.text import normalise
+from domain.understanding import Understanding
+from domain.verdict import JudgeTask
+from evals import read_gold
+from prompts.judge import Exhibit, Goods
+from querywise.understand import open_current, read_queries
+
+__all__ = ["Chosen", "choose_items"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The items, the normal forms of the shop's brands, and how many rows of judgements were left out, by flaw."""
+
+    exhibits: tuple[Exhibit, ...]
+    brands: frozenset[str]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answered:
+    answer: Understanding
+    searches: int
+
+
+def choose_items(
+    shop: Shop, task: JudgeTask, *, sample: int | None = None, queries: Path | None = None, seed: int = 0
+) -> Chosen:
+    """Return what is judged.
+
+    Of relevance, the pairs of the shop's judgements; of any other task, that part of the answers to the shop's labelled
+    queries: of its labels, or where there are none of the head answers of the current release.
+
+    Args:
+        shop: The shop.
+        task: The task.
+        sample: Take so many only: of relevance pairs drawn at random, of other tasks queries drawn by their searches
+            from all that have an answer.
+        queries: Take only queries of this file.
+        seed: Of the sample.
+
+    Raises:
+        UserError: when there is nothing to judge.
+    """
+    path = shop.warehouse / "products.parquet"
+    if not path.is_file():
+        raise StageMissing(f"{path} is missing", hint=f"run `querywise ingest {shop.folder}` first")
+    wanted = {normalise(query) for query in read_queries(queries)} if queries else None
+    left_out: Counter[str] = Counter()
+    if task == "relevance":
+        pairs = _pairs(shop, set(pl.read_parquet(path, columns=["product_id"])["product_id"]), left_out)
+        pairs = [pair for pair in pairs if wanted is None or pair[0] in wanted]
+        if sample is not None and sample < len(pairs):
+            drawn = random.Random(seed).sample(range(len(pairs)), sample)
+            pairs = [pairs[place] for place in sorted(drawn)]
+        products = _products(path, {product_id for _, product_id in pairs})
+        goods = Goods(products, shop.load_taxonomy())
+        exhibits = [goods.product(query, product_id) for query, product_id in pairs]
+    else:
+        answers = _answers(shop)
+        if sample is None and wanted is None:
+            wanted = _gold_queries(shop)
+        answers = [a for a in answers if wanted is None or a.answer.normalized in wanted]
+        if sample is not None:
+            answers = _drawn(answers, sample, seed)
+        goods = _goods(shop, path, task)
+        exhibits = [exhibit for a in answers for exhibit in goods.parts(task, a.answer)]
+    if not exhibits:
+        raise UserError(
+            f"there is no {task} to judge", hint="the queries have no such answer; --sample and --queries choose others"
+        )
+    brands = pl.read_parquet(path, columns=["brand"])["brand"].drop_nulls().unique()
+    return Chosen(exhibits=tuple(exhibits), brands=frozenset(map(normalise, brands)) - {""}, left_out=left_out)
+
+
+def _pairs(shop: Shop, known: Collection[str], left_out: Counter[str]) -> list[tuple[str, str]]:
+    """Return each rated (query, product id) once, in the order of the files."""
+    rated: list[Judgement] = []
+    for path in shop.need("judgements"):
+        columns = shop.config.columns.get("judgements")
+        rated += read_judgements(path, known, columns=columns, reject=lambda row: left_out.update([row.flaw]))
+    return list(dict.fromkeys((judgement.query, judgement.product_id) for judgement in rated))
+
+
+def _goods(shop: Shop, path: Path, task: JudgeTask) -> Goods:
+    taxonomy = shop.load_taxonomy()
+    if task != "rewrite":
+        return Goods(_products(path), taxonomy)
+    index = RetrievalIndex(shop.index)
+    return Goods({}, taxonomy, finds=lambda query: index.finds(query, taxonomy))
+
+
+def _products(path: Path, wanted: Collection[str] | None = None) -> dict[str, Product]:
+    rows = pl.scan_parquet(path)
+    if wanted is not None:
+        rows = rows.filter(pl.col("product_id").is_in(list(wanted)))
+    return {row["product_id"]: Product(**row) for row in rows.collect().iter_rows(named=True)}
+
+
+def _answers(shop: Shop) -> list[_Answered]:
+    if shop.labels_file.is_file():
+        return [
+            _Answered(answer=label.understanding, searches=label.searches) for label in read_labels(shop.labels_file)
+        ]
+    contexts = list(ContextStore(shop.context_file).of_tiers("head", "torso", "tail"))
+    with open_current(shop.folder, shop.work) as release:
+        answers = release.understand([context.query for context in contexts])
+    return [
+        _Answered(answer=answer, searches=context.searches)
+        for answer, context in zip(answers, contexts, strict=True)
+        if answer.source == "head"
+    ]
+
+
+def _gold_queries(shop: Shop) -> set[str]:
+    files = shop.files("gold")
+    if not files:
+        raise UserError("the shop has no labelled queries", hint="pass --sample N or --queries FILE")
+    return {case.normalized for case in read_gold(files[0], shop.load_taxonomy()).cases}
+
+
+def _drawn(answers: Sequence[_Answered], count: int, seed: int) -> list[_Answered]:
+    """Draw without replacement by searches (Efraimidis, Spirakis 2006), in the order given."""
+    rng = random.Random(seed)
+    keyed = sorted(((rng.random() ** (1 / a.searches), place) for place, a in enumerate(answers)), reverse=True)
+    return [answers[place] for place in sorted(place for _, place in keyed[:count])]
