@@ -54,6 +54,20 @@ def test_a_request_arrives_as_it_was_hashed(chat_server, provider, request_) -> 
     }
 
 
+def test_nothing_is_queued_for_loggers_that_nobody_set_up(chat_server, provider, request_) -> None:
+    """The queue would hold every request of a long run with its answer."""
+    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
+
+    chat_server.respond = lambda body, number: chat_server.said("an answer", USAGE)
+
+    async def ask() -> None:
+        await provider.complete(request_)
+        await asyncio.sleep(0.01)  # litellm queues in a task of its own
+
+    asyncio.run(ask())
+    assert GLOBAL_LOGGING_WORKER._queue is None
+
+
 def test_a_model_with_structured_output_is_given_the_schema(chat_server, request_) -> None:
     chat_server.respond = lambda body, number: chat_server.said("{}")
     known = LiteLLM("gpt-4o-mini", api_base=chat_server.url)
