@@ -8,7 +8,8 @@ QuerywiseError
 │   ├── ModelError            no model was named, or its provider cannot be used
 │   └── StageMissing          a command needs the output of an earlier one
 ├── CompletionError           one request to a model failed; `kind` is its class, `retryable` whether to try again
-└── ReleaseError              a release cannot be trusted or read
+├── ReleaseError              a release cannot be trusted or read
+└── GateClosed                a release has no verdict that lets it be served
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Literal
 __all__ = [
     "CompletionError",
     "CompletionProblem",
+    "GateClosed",
     "ModelError",
     "PromptError",
     "QuerywiseError",
@@ -103,3 +105,7 @@ class CompletionError(QuerywiseError):
 
 class ReleaseError(QuerywiseError):
     """A release is damaged, unknown, or of another schema version."""
+
+
+class GateClosed(QuerywiseError):
+    """A release has no verdict that lets it be served: none, no PASS, or one that cannot be trusted."""

@@ -23,6 +23,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from domain import QuerywiseError
 from domain.errors import ReleaseError
 from domain.taxonomy import Taxonomy
+from release.gate import GateRecord
 
 __all__ = [
     "HEAD",
@@ -38,6 +39,7 @@ __all__ = [
     "content_hash",
     "digest_files",
     "files_of",
+    "manifest_json",
     "read_manifest",
     "read_served_ids",
     "read_taxonomy",
@@ -90,6 +92,7 @@ class Manifest:
         counts: Answers by tier, and ``labelled`` for all of them.
         examples: The most searched queries that have a category, for people who want to try the service.
         files: Digest of each file, by its path within the folder.
+        gate: The verdict on the release, or None; it is decided after the build, and signed.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -106,6 +109,7 @@ class Manifest:
     counts: dict[str, int]
     examples: tuple[str, ...]
     files: dict[str, FileDigest]
+    gate: GateRecord | None = None
 
 
 _manifest: TypeAdapter[Manifest] = TypeAdapter(Manifest)
@@ -116,10 +120,11 @@ def content_hash(manifest: Manifest) -> str:
     """Digest everything in a manifest that decides an answer.
 
     The id, the date and the digest of ``head.lmdb`` stay out: the first follows from the result, and the third from the
-    first, because answers carry the id. ``head_content`` stands for the answers instead.
+    first, because answers carry the id. ``head_content`` stands for the answers instead. The verdict stays out
+    too: it is about the result, and signed.
     """
     document = asdict(manifest)
-    for name in ("release", "content", "created"):
+    for name in ("release", "content", "created", "gate"):
         del document[name]
     document["files"] = {name: digest for name, digest in document["files"].items() if name != HEAD}
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
@@ -203,7 +208,12 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of a release; the caller syncs it."""
-    (folder / MANIFEST).write_bytes(_manifest.dump_json(manifest, indent=2) + b"\n")
+    (folder / MANIFEST).write_bytes(manifest_json(manifest))
+
+
+def manifest_json(manifest: Manifest) -> bytes:
+    """Return the form in which a release keeps its manifest."""
+    return _manifest.dump_json(manifest, indent=2) + b"\n"
 
 
 def read_taxonomy(folder: Path) -> Taxonomy:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from release import Release
+from release import GateRecord, GateVerdict, Override, Release
 
-__all__ = ["Lineage", "ReleaseInfo", "Status", "about"]
+__all__ = ["Gate", "Lineage", "ReleaseInfo", "Status", "about"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +22,23 @@ class Lineage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What was decided on a release, as its manifest says.
+
+    ``look`` counts its evaluations; with 0 there was none, and the release is served by its ``override``. The service
+    has no key: promoting is what checks the signature.
+    """
+
+    verdict: GateVerdict
+    decided: datetime
+    base: str | None
+    look: int
+    failed: tuple[str, ...]
+    inconclusive: tuple[str, ...]
+    override: Override | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseInfo:
     """The release being served.
 
@@ -34,7 +50,7 @@ class ReleaseInfo:
     shop: str
     created: datetime
     provider: str | None
-    gate: dict[str, Any] | None
+    gate: Gate | None
     lineage: Lineage
     examples: tuple[str, ...]
 
@@ -54,7 +70,7 @@ def about(release: Release) -> ReleaseInfo:
         shop=manifest.shop,
         created=manifest.created,
         provider=None,
-        gate=None,
+        gate=None if manifest.gate is None else _gate(manifest.gate),
         lineage=Lineage(
             content=manifest.content,
             fingerprints=manifest.fingerprints,
@@ -63,4 +79,16 @@ def about(release: Release) -> ReleaseInfo:
             counts=manifest.counts,
         ),
         examples=manifest.examples,
+    )
+
+
+def _gate(record: GateRecord) -> Gate:
+    return Gate(
+        verdict=record.verdict,
+        decided=record.decided,
+        base=record.base,
+        look=record.look,
+        failed=record.failed,
+        inconclusive=record.inconclusive,
+        override=record.override,
     )

@@ -150,11 +150,21 @@ async function ask() {
   }
 }
 
+function drawGate(gate) {
+  const verdict = gate?.look ? gate.verdict : "no verdict";
+  at("serving").append(make("span", { className: gate && gate.verdict !== "PASS" ? "verdict shut" : "verdict" }, verdict));
+  if (!gate?.override) return;
+  const over = gate.look ? `over ${gate.verdict === "INCONCLUSIVE" ? "an" : "a"} ${gate.verdict}` : "without a verdict";
+  at("override").textContent = `Promoted ${over}: ${gate.override.reason}`;
+  at("override").hidden = false;
+}
+
 async function introduce() {
   const response = await fetch("v1/release").catch(() => null);
   if (!response?.ok) return complain("No release is loaded", "The service is up and has nothing to answer from yet.");
   const about = await response.json();
   at("serving").textContent = `${about.shop}, release ${about.release}`;
+  drawGate(about.gate);
   at("examples").querySelector("ul").replaceChildren(...about.examples.map((query) => make("li", {}, chip(query))));
   at("examples").hidden = !about.examples.length;
 }

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import uvicorn
 
-from release import Release, WordOverlap
+from release import GateRecord, Override, Release, WordOverlap
 from service import create_app
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -29,11 +33,11 @@ _QUIET = [
 ]
 
 
-@pytest.fixture(scope="module")
-def address(release: Release) -> Iterator[str]:
+@contextmanager
+def _serving(release: Release, **changes: Any) -> Iterator[str]:
     searching = Release(
         folder=release.folder,
-        manifest=release.manifest,
+        manifest=dataclasses.replace(release.manifest, **changes),
         taxonomy=release.taxonomy,
         head=release._head,
         retriever=WordOverlap(release.taxonomy),
@@ -46,6 +50,12 @@ def address(release: Release) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def address(release: Release) -> Iterator[str]:
+    with _serving(release) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +104,47 @@ def test_a_typed_query_is_drawn(page, release):
     facts = page.locator("#facts dd").all_inner_texts()
     assert facts[:4] == ["head: precomputed", "precomputed", "specific", release.id]
     assert release.id in page.inner_text("#serving")
+    assert page.locator(".verdict").all_inner_texts() == ["no verdict"] and page.is_hidden("#override")
+
+
+_AT = datetime(2026, 11, 21, 13, tzinfo=UTC)
+_DECIDED = {"decided": _AT, "gates": "a" * 64, "report": "b" * 64, "failed": (), "inconclusive": ()}
+_LONG = "<b>the old one</b> is down " + "W" * 400
+_OVER = Override(reason=_LONG, by="ana", at=_AT)
+
+
+@pytest.mark.parametrize(
+    ("gate", "shown", "alarm", "over"),
+    [
+        (GateRecord(verdict="PASS", look=1, **_DECIDED), "PASS", False, None),
+        (GateRecord(verdict="FAIL", look=1, override=_OVER, **_DECIDED), "FAIL", True, "over a FAIL"),
+        (
+            GateRecord(verdict="INCONCLUSIVE", look=3, override=_OVER, **_DECIDED),
+            "INCONCLUSIVE",
+            True,
+            "over an INCONCLUSIVE",
+        ),
+        (
+            GateRecord(verdict="INCONCLUSIVE", look=0, override=_OVER, **_DECIDED),
+            "no verdict",
+            True,
+            "without a verdict",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, GateRecord) else str(value),
+)
+def test_the_verdict_is_shown_and_an_override_plainly(browser, release, gate, shown, alarm, over):
+    with _serving(release, gate=gate) as address:
+        page = browser.new_page(viewport={"width": 400, "height": 800})
+        page.goto(address)
+        playwright.expect(page.locator(".verdict")).to_have_text(shown)
+        assert ("shut" in (page.get_attribute(".verdict", "class") or "").split()) == alarm
+        assert page.is_visible("#override") == (over is not None)
+        if over is not None:
+            assert page.inner_text("#override") == f"Promoted {over}: {_LONG}"
+        assert page.locator("header b").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
+        page.close()
 
 
 def test_examples_and_rewrites_are_clicked_through(page):
