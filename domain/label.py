@@ -30,6 +30,7 @@ class Provenance:
         taxonomy: Fingerprint of the tree.
         demand: Share of the query's demand by category, as the model was shown it; empty where it was shown none.
         trimmed: How much was left out of a question that was too long.
+        examples: Fingerprint of the examples to choose from; empty where the prompt shows none.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Provenance:
     taxonomy: str = ""
     demand: dict[str, float] = field(default_factory=dict)
     trimmed: int = 0
+    examples: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

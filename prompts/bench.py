@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ class Bench:
         results = label_queries(
             # Each once: a batch may hold a query twice.
             {context.query: context for context in contexts}.values(),
-            teacher=self._asking(prompt),
+            teacher=self._teacher.with_prompts([prompt]),
             runner=self._runner,
             context_fingerprint="",
             taxonomy_fingerprint="",
@@ -98,7 +97,7 @@ class Bench:
     def question(self, prompt: PromptFile, result: Label | Failure) -> Question:
         """Return the question that a result answers."""
         trimmed = result.provenance.trimmed if isinstance(result, Label) else 0
-        return self._asking(prompt).ask(result.query, trim=trimmed)
+        return self._teacher.with_prompts([prompt]).ask(result.query, trim=trimmed)
 
     def trial(self, prompt: PromptFile, result: Label | Failure, score: Score) -> Trial:
         """Return what the reflector is told of a query."""
@@ -144,12 +143,6 @@ class Bench:
 
     def _complete(self, request: CompletionRequest, prompt: PromptFile) -> str:
         return self._loop.run(self._reflection.complete(request, prompt=f"{prompt.id}/reflection")).content
-
-    def _asking(self, prompt: PromptFile) -> Teacher:
-        """Return the teacher with another prompt; everything else of it is shared, for it takes long to load."""
-        teacher = copy.copy(self._teacher)
-        teacher.prompts = (prompt,)
-        return teacher
 
 
 def _usable(content: str, original: PromptFile) -> str | Unparseable:

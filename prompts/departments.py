@@ -10,7 +10,7 @@ from domain.context import DomainContext
 from domain.retrieval import RetrievalIndex
 from domain.taxonomy import Taxonomy
 
-__all__ = ["Departments"]
+__all__ = ["Departments", "related_queries"]
 
 # With less of the demand, a department is where a few shoppers strayed to.
 _LEAST_DEMAND = 0.05
@@ -18,6 +18,11 @@ _LEAST_DEMAND = 0.05
 _RELATED = 0.3
 # So many searches that led to a click, a cart or a purchase are not an accident.
 _DEEP = 30
+
+
+def related_queries(context: DomainContext | None) -> tuple[str, ...]:
+    """Return the texts that shoppers search next more often than chance would have it, most related first."""
+    return tuple(n.query for n in context.next_queries if n.npmi >= _RELATED) if context else ()
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,7 @@ class Departments:
         """Texts that shoppers type in place of the query, or related ones that they search next."""
         if self.context is None:
             return frozenset()
-        related = (n.query for n in self.context.next_queries if n.npmi >= _RELATED)
-        return frozenset((*(r.query for r in self.context.reformulations), *related))
+        return frozenset((*(r.query for r in self.context.reformulations), *related_queries(self.context)))
 
     @cached_property
     def turned_to(self) -> frozenset[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,12 @@ class ExampleBank:
         self._index = index
         self._stems = [frozenset(index.stems(answer.normalized)) for answer in self._answers]
         self._vectors = index.encoder.encode([answer.normalized for answer in self._answers])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all that a model could be shown of the answers; empty where there are none."""
+        shown = render_examples(self._answers, "understand")
+        return hashlib.sha256(shown.encode()).hexdigest()[:16] if self._answers else ""
 
     def nearest(self, query: str, count: int = 4) -> list[Understanding]:
         """Return the answered queries most like a normalised query, nearest first, never the query itself.

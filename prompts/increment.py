@@ -16,7 +16,14 @@ from prompts.teacher import Teacher
 __all__ = ["AskReason", "Plan", "distance", "make_plan", "tree_of"]
 
 AskReason = Literal[
-    "new", "model_changed", "prompt_changed", "taxonomy_changed", "context_changed", "failed_before", "asked_again"
+    "new",
+    "model_changed",
+    "prompt_changed",
+    "examples_changed",
+    "taxonomy_changed",
+    "context_changed",
+    "failed_before",
+    "asked_again",
 ]
 """Why a query is put to the model."""
 
@@ -155,6 +162,8 @@ def _why(
         return "model_changed"
     if made.prompt != teacher.prompt_id:
         return "prompt_changed"
+    if made.examples != teacher.examples_id:
+        return "examples_changed"
     if made.taxonomy not in changed:
         return "taxonomy_changed"
     if touched := changed[made.taxonomy]:

@@ -149,6 +149,7 @@ class _Labeller:
             taxonomy=self._taxonomy,
             demand=demand_of(question.context),
             trimmed=question.trimmed,
+            examples=self._teacher.examples_id,
             dropped=checked.dropped,
         )
         return Label(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,15 +16,13 @@ from prompts.answer import Answer, Unparseable, read_completion
 from prompts.candidates import CandidateFinder, Offer
 from prompts.checks import Checked, check_answer
 from prompts.completion import Completion
+from prompts.departments import related_queries
 from prompts.evidence import quote, render_evidence
 from prompts.examples import ExampleBank, render_examples
 from prompts.prompt_file import PromptFile
 from prompts.request import CompletionRequest
 
 __all__ = ["Catalogue", "Part", "Question", "Teacher", "Turn", "turns_of"]
-
-# Below this normalised mutual information, two searches follow each other hardly more often than chance would have it.
-_RELATED = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +96,8 @@ class Teacher:
         api_base: str = "",
         nonce: str = "",
     ) -> None:
-        tasks = [prompt.task for prompt in prompts]
-        if len(set(tasks)) < len(tasks) or ("understand" in tasks and len(tasks) > 1):
-            raise PromptError(
-                f"{', '.join(prompt.id for prompt in prompts)} ask for the same",
-                hint="name one prompt for everything, or one each of categories, rewrites and annotations",
-            )
         self.model = model
-        self.prompts = tuple(prompts)
+        self.prompts = _distinct(prompts)
         self._taxonomy = taxonomy
         self._titles = catalogue.titles
         self._contexts = contexts
@@ -119,6 +112,22 @@ class Teacher:
     def prompt_id(self) -> str:
         """The ids of the prompts, as a label's provenance names them."""
         return "+".join(prompt.id for prompt in self.prompts)
+
+    @property
+    def examples_id(self) -> str:
+        """Fingerprint of the examples to choose from; empty where there are none, or no prompt shows any."""
+        shown = any("examples" in prompt.placeholders for prompt in self.prompts)
+        return self._examples.fingerprint if self._examples and shown else ""
+
+    def with_prompts(self, prompts: Sequence[PromptFile]) -> Teacher:
+        """Return a teacher that asks other prompts of the same shop; all else is shared, for it takes long to load.
+
+        Raises:
+            PromptError: when two prompts ask for the same.
+        """
+        other = copy.copy(self)
+        other.prompts = _distinct(prompts)
+        return other
 
     def ask(self, query: str, *, trim: int = 0) -> Question:
         """Return the question for a normalised query.
@@ -194,8 +203,7 @@ class Teacher:
 
     def next_queries(self, context: DomainContext | None) -> tuple[str, ...]:
         """Return what shoppers search next, as it is served: of the log alone, no model is asked."""
-        related = context.next_queries if context and self.has_context else ()
-        return tuple(n.query for n in related if n.npmi >= _RELATED)[:5]
+        return related_queries(context)[:5] if self.has_context else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +224,16 @@ def turns_of(question: Question, kept: Callable[[str], Completion | None]) -> It
         if first and isinstance(answer, Unparseable):
             repair = part.request.repair(first.content, answer.complaint)
             yield Turn(part=part, request=repair, completion=kept(repair.key))
+
+
+def _distinct(prompts: Sequence[PromptFile]) -> tuple[PromptFile, ...]:
+    tasks = [prompt.task for prompt in prompts]
+    if len(set(tasks)) < len(tasks) or ("understand" in tasks and len(tasks) > 1):
+        raise PromptError(
+            f"{', '.join(prompt.id for prompt in prompts)} ask for the same",
+            hint="name one prompt for everything, or one each of categories, rewrites and annotations",
+        )
+    return tuple(prompts)
 
 
 def _describe(shop: str, taxonomy: Taxonomy, catalogue: Catalogue) -> str:

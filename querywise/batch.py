@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +12,15 @@ import typer
 
 from domain.errors import UserError
 from domain.files import replace_atomically
-from prompts import Completion, CompletionRequest
-from prompts.batch import BatchFormat, export_batch, format_of, import_batch
+from prompts import Completion
+from prompts.batch import BatchFormat, BatchRecords, export_batch, format_of, import_batch
 from prompts.cache import CompletionCache
 from prompts.completion import to_line
 from prompts.prices import price_of
 from prompts.teacher import turns_of
 from querywise.batch_poll import poll, show_import
 from querywise.batch_submit import submit
-from querywise.label import TierOption
+from querywise.label import AnewOption, TierOption
 from querywise.options import (
     DEFAULT_PROMPT,
     ApiBaseOption,
@@ -36,7 +35,8 @@ from querywise.options import (
     work_on,
     write_json,
 )
-from querywise.questions import NonceOption, Selection, unanswered
+from querywise.questions import Missing, NonceOption, Selection, unanswered
+from querywise.show import show_plan
 
 __all__ = ["app"]
 
@@ -57,12 +57,16 @@ def export(
     form: Annotated[
         BatchFormat | None, typer.Option("--format", help="Whose format; by the model's name unless given.")
     ] = None,
-    all_requests: Annotated[bool, typer.Option("--all", help="Also what the cache holds already.")] = False,
+    anew: AnewOption = False,
+    all_requests: Annotated[
+        bool, typer.Option("--all", help="Every request, also what is answered or under way: to look at, not to pay.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the requests that have no completion yet as batch input files, as many as the provider's limits make it.
+    """Write what `label` would ask and the cache does not hold as batch input files, within the provider's limits.
 
-    A query whose completion cannot be read is asked once more, with what was wrong, as `label` would.
+    As `batch submit` does, it leaves out what is under way. A query whose completion cannot be read is asked once more,
+    with what was wrong.
     """
     opened = shop_at(shop, work)
     chosen = Selection(
@@ -74,24 +78,22 @@ def export(
         nonce=nonce,
     )
     teacher = chosen.teacher(opened)
-    parts = 0
-
-    def wanted(cache: CompletionCache) -> Iterator[CompletionRequest]:
-        nonlocal parts
-        for question in chosen.questions(opened, teacher):
-            parts += len(question.parts)
-            for part in question.parts if all_requests else unanswered(question, cache):
-                yield part.request
-
+    plan = chosen.plan(opened, teacher, anew=anew or all_requests)
+    asked = chosen.questions(opened, teacher, plan.ask)
+    under_way = BatchRecords(opened.work / "batches").under_way()
     with CompletionCache(opened.cache) as cache:
-        files = export_batch(output, wanted(cache), form=form or format_of(teacher.model))
+        missing = Missing(asked, cache=cache, under_way=under_way)
+        parts = (part for question in asked for part in question.parts) if all_requests else missing
+        files = export_batch(output, (part.request for part in parts), form=form or format_of(teacher.model))
     count = sum(len(file.keys) for file in files)
     if as_json:
-        paths = [file.path for file in files]
-        write_json({"requests": count, "in_cache": parts - count, "output": output, "files": [str(p) for p in paths]})
+        counts = {"requests": count, "in_cache": missing.answered, "under_way": missing.waiting}
+        write_json(counts | {"output": output, "files": [str(file.path) for file in files]})
         return
+    show_plan(plan)
     named = str(output) if files[0].path == output else f"{files[0].path} to {files[-1].path.name}"
-    console.print(f"{count:,} requests written to {named}; {parts - count:,} are answered already")
+    left_out = f"; {missing.answered:,} are answered already, {missing.waiting:,} under way in a batch"
+    console.print(f"{count:,} requests written to {named}{'' if all_requests else left_out}")
 
 
 @app.command("import")
@@ -105,9 +107,10 @@ def import_(
     tiers: TierOption = "head,torso",
     without_context: WithoutContextOption = False,
     nonce: NonceOption = "",
+    anew: Annotated[bool, typer.Option("--anew", help="Of requests that were exported with --anew or --all.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take the completions of batch output files into the cache. Exit 1 while any request is still unanswered."""
+    """Take the completions of batch output files into the cache. Exit 1 while what `label` would ask is unanswered."""
     chosen = Selection(
         model=model,
         api_base=api_base,
@@ -119,7 +122,8 @@ def import_(
     with work_on(shop, work) as opened:
         teacher = chosen.teacher(opened)
         with CompletionCache(opened.cache) as cache:
-            questions = list(chosen.questions(opened, teacher))
+            plan = chosen.plan(opened, teacher, anew=anew)
+            questions = list(chosen.questions(opened, teacher, plan.ask))
             asked = {part.request.key: part.prompt.id for question in questions for part in question.parts}
             asked |= {part.request.key: part.prompt.id for q in questions for part in unanswered(q, cache)}
             report = import_batch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +26,7 @@ from prompts.ledger import read_ledger
 from prompts.prices import price_of
 from prompts.teacher import Part
 from querywise.batch_poll import about
-from querywise.label import TierOption, tiers_of
-from querywise.labels import plan_labels
+from querywise.label import AnewOption, TierOption
 from querywise.options import (
     DEFAULT_PROMPT,
     ApiBaseOption,
@@ -43,7 +42,7 @@ from querywise.options import (
     work_on,
     write_json,
 )
-from querywise.questions import NonceOption, Selection, unanswered
+from querywise.questions import Missing, NonceOption, Selection
 from querywise.show import show_estimate
 
 __all__ = ["submit"]
@@ -62,7 +61,7 @@ def submit(
         list[Path] | None,
         typer.Option("--input", help="A batch file to submit as it is, in place of what is missing; may be repeated."),
     ] = None,
-    anew: Annotated[bool, typer.Option("--anew", help="Also what is labelled and has not changed.")] = False,
+    anew: AnewOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be submitted and its price.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -129,7 +128,11 @@ class _Prepared:
     answered: int
     under_way: int
     estimate: RunEstimate
-    prompts: dict[str, str] = field(repr=False)
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The prompt of each request, by the request's hash."""
+        return {part.request.key: part.prompt.id for part in self.parts}
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -141,32 +144,23 @@ def _prepare(shop: Shop, chosen: Selection, *, anew: bool) -> _Prepared:
         raise ModelError("a recording takes no batches", hint="pass --model with the name of a model")
     teacher = chosen.teacher(shop)
     provider = provider_of(teacher.model, api_base=chosen.api_base or "")
-    plan = plan_labels(shop, teacher, tiers=tiers_of(chosen.tiers), nonce=chosen.nonce, anew=anew)
-    under_way = BatchRecords(shop.work / "batches").under_way()
-    prompts: dict[str, str] = {}
-    answered, waiting = 0, 0
-    parts: list[Part] = []
+    asked = chosen.questions(shop, teacher, chosen.plan(shop, teacher, anew=anew).ask)
     with CompletionCache(shop.cache) as cache:
-        for question in chosen.questions(shop, teacher, plan.ask):
-            left = list(unanswered(question, cache))
-            answered += len(question.parts) - len(left)
-            waiting += sum(part.request.key in under_way for part in left)
-            parts += (part for part in left if part.request.key not in under_way)
-            prompts |= {part.request.key: part.prompt.id for part in left}
+        missing = Missing(asked, cache=cache, under_way=BatchRecords(shop.work / "batches").under_way())
+        parts = list(missing)
     return _Prepared(
         model=teacher.model,
         provider=provider,
         parts=parts,
-        answered=answered,
-        under_way=waiting,
+        answered=missing.answered,
+        under_way=missing.waiting,
         estimate=estimate(
             teacher.model,
             parts,
-            in_cache=answered,
+            in_cache=missing.answered,
             price=price_of(teacher.model, override=shop.config.llm.price),
             ledger=read_ledger(shop.ledger),
         ),
-        prompts=prompts,
     )
 
 

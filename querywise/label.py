@@ -7,7 +7,6 @@ from typing import Annotated, get_args
 
 import typer
 
-from domain.context import ContextStore
 from domain.errors import ModelError, UserError
 from domain.label import Tier
 from domain.shop import Shop
@@ -18,17 +17,9 @@ from prompts.increment import Plan
 from prompts.ledger import read_ledger
 from prompts.prices import price_of
 from prompts.recording import Recorded
-from prompts.request import CompletionRequest
-from querywise.labels import (
-    Limits,
-    Summary,
-    check_limits,
-    label_shop,
-    labels_file,
-    plan_labels,
-    spending_of,
-    unusable_keys,
-)
+from querywise.labelling import label_shop
+from querywise.labels import labels_file
+from querywise.limits import Limits, check_limits
 from querywise.options import (
     DEFAULT_PROMPT,
     ApiBaseOption,
@@ -46,11 +37,14 @@ from querywise.options import (
     write_json,
 )
 from querywise.pipeline import open_teacher
+from querywise.plan import plan_labels, unusable_keys
 from querywise.show import show_estimate, show_ledger, show_plan, show_summary
+from querywise.summary import Summary, spending_of
 
-__all__ = ["BudgetOption", "ConcurrencyOption", "TierOption", "label", "requests_of", "run_labels", "tiers_of"]
+__all__ = ["AnewOption", "BudgetOption", "ConcurrencyOption", "TierOption", "label", "run_labels", "tiers_of"]
 
 TierOption = Annotated[str, typer.Option("--tiers", help="Tiers to label, with commas between.")]
+AnewOption = Annotated[bool, typer.Option("--anew", help="Also what is labelled and has not changed.")]
 BudgetOption = Annotated[
     float | None, typer.Option(min=0, help="The most that the run may cost in all, in US dollars; never exceeded.")
 ]
@@ -74,7 +68,7 @@ def label(
     retry: Annotated[
         list[str] | None, typer.Option(help="Ask once more about failures of this class, or all; may be repeated.")
     ] = None,
-    anew: Annotated[bool, typer.Option("--anew", help="Also what is labelled and has not changed.")] = False,
+    anew: AnewOption = False,
     nonce: Annotated[str, typer.Option(help="Any text: an independent repeat with labels of its own.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and its price.")] = False,
     ledger: Annotated[bool, typer.Option("--ledger", help="Sum up what was spent; ask nothing.")] = False,
@@ -173,14 +167,6 @@ def tiers_of(names: str) -> tuple[Tier, ...]:
     if not wanted or not set(wanted) <= set(known):
         raise UserError(f"no such tiers: {names!r}", hint="--tiers takes head, torso, tail, with commas between")
     return tuple(known[name] for name in wanted)
-
-
-def requests_of(shop: Shop, teacher: Teacher, tiers: str) -> list[CompletionRequest]:
-    """Return the requests of every query of some tiers, most searched first."""
-    contexts = list(ContextStore(shop.context_file).of_tiers(*tiers_of(tiers)))
-    with progress_bar() as bar:
-        tracked = bar.track(contexts, description="requests")
-        return [part.request for context in tracked for part in teacher.ask(context.query).parts]
 
 
 def _classes(names: list[str]) -> frozenset[FailureClass]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,12 +13,14 @@ from domain.errors import ModelError
 from domain.shop import Shop
 from prompts import Teacher, open_provider
 from prompts.cache import CompletionCache
+from prompts.increment import Plan
 from prompts.teacher import Part, Question, Turn, turns_of
 from querywise.label import tiers_of
 from querywise.options import model_name, progress_bar
 from querywise.pipeline import open_teacher
+from querywise.plan import plan_labels
 
-__all__ = ["NonceOption", "Selection", "unanswered"]
+__all__ = ["Missing", "NonceOption", "Selection", "unanswered"]
 
 NonceOption = Annotated[str, typer.Option("--nonce", help="Any text: an independent repeat, as `label` has it.")]
 
@@ -56,6 +58,10 @@ class Selection:
             nonce=self.nonce,
         )
 
+    def plan(self, shop: Shop, teacher: Teacher, *, anew: bool = False) -> Plan:
+        """Return what `label` would ask; with `anew` that is everything."""
+        return plan_labels(shop, teacher, tiers=tiers_of(self.tiers), nonce=self.nonce, anew=anew)
+
     def questions(self, shop: Shop, teacher: Teacher, queries: Iterable[str] | None = None) -> Iterator[Question]:
         """Yield the questions about some queries, or about all of the tiers, most searched first."""
         if queries is None:
@@ -64,6 +70,37 @@ class Selection:
         with progress_bar() as bar:
             for query in bar.track(asked, description="requests"):
                 yield teacher.ask(query)
+
+
+class Missing:
+    """What is still to be asked of some questions; the rest is counted as they are gone through, once.
+
+    Args:
+        questions: The questions.
+        cache: Where their answers are.
+        under_way: Hashes of requests that batches hold already.
+
+    Attributes:
+        answered: Requests that have an answer.
+        waiting: Requests that have none and are under way.
+    """
+
+    def __init__(self, questions: Iterable[Question], *, cache: CompletionCache, under_way: Collection[str]) -> None:
+        self._questions = questions
+        self._cache = cache
+        self._under_way = under_way
+        self.answered = 0
+        self.waiting = 0
+
+    def __iter__(self) -> Iterator[Part]:
+        for question in self._questions:
+            left = list(unanswered(question, self._cache))
+            self.answered += len(question.parts) - len(left)
+            for part in left:
+                if part.request.key in self._under_way:
+                    self.waiting += 1
+                else:
+                    yield part
 
 
 def unanswered(question: Question, cache: CompletionCache) -> Iterator[Part]:

@@ -16,7 +16,7 @@ from domain.shop import Shop
 from prompts import open_provider
 from querywise.departures import find_departures
 from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
-from querywise.labels import Limits, Summary
+from querywise.limits import Limits
 from querywise.marks import report_of
 from querywise.options import (
     DEFAULT_PROMPT,
@@ -43,6 +43,7 @@ from querywise.pipeline import (
     mark_labels,
 )
 from querywise.show import show_context, show_ingest, show_summary
+from querywise.summary import Summary
 from release import current_release
 
 __all__ = ["run"]

@@ -13,8 +13,8 @@ from prompts.estimate import Interval, RunEstimate
 from prompts.increment import Plan
 from prompts.runner import Tally
 from prompts.spending import Spending
-from querywise.labels import Summary
 from querywise.options import console, results
+from querywise.summary import Summary
 
 __all__ = [
     "show_context",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.context import NextQuery, Reformulation
-from prompts.departments import Departments
+from prompts.departments import Departments, related_queries
 
 
 @pytest.fixture
@@ -44,6 +44,8 @@ def test_shoppers_turn_to_what_they_retype_and_search_next(of_log: Callable[...,
     departments = of_log({}, next_queries=following, reformulations=retyped)
     assert departments.searched == {"puppy", "skim", "zorblax"}
     assert departments.turned_to == {"pet", "food"}
+    assert related_queries(departments.context) == ("puppy",)
+    assert related_queries(None) == ()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,29 @@ def test_a_bank_of_nothing_and_queries_of_nothing(bank) -> None:
     assert bank("milk").nearest("milk") == []
     assert [example.normalized for example in bank("milk").nearest("")] == ["milk"]
     assert len(bank("milk", "cola").nearest("x" * 256)) == 2
+
+
+def test_a_fingerprint_is_of_all_that_can_be_shown_in_any_order(corner, bank) -> None:
+    def fingerprint(*answers: Understanding) -> str:
+        return ExampleBank(answers, corner.index).fingerprint
+
+    assert bank().fingerprint == ""
+    both = fingerprint(CHEDDAR, answered("milk"))
+    assert re.fullmatch("[0-9a-f]{16}", both)
+    assert both == fingerprint(answered("milk"), CHEDDAR)
+    # What is served beside the answer is never shown.
+    assert both == fingerprint(replace(CHEDDAR, release="r", next_queries=("brie",)), answered("milk"))
+    for other in (
+        replace(CHEDDAR, specificity="category"),
+        replace(CHEDDAR, rewrites=()),
+        replace(CHEDDAR, annotations=()),
+        replace(CHEDDAR, categories=()),
+        replace(CHEDDAR, normalized="brie"),
+    ):
+        assert fingerprint(other, answered("milk")) != both
+    assert fingerprint(CHEDDAR) != both
+    half = Category(id="cheese", path=(HOSTILE, "half \ud800 pair"), confidence=0.9)
+    assert re.fullmatch("[0-9a-f]{16}", fingerprint(replace(CHEDDAR, categories=(half,))))
 
 
 def label(demand: dict[str, float] | None = None, dropped: dict[str, int] | None = None, **more) -> Label:

@@ -12,6 +12,7 @@ from domain.label import Label, Provenance
 from domain.taxonomy import Node, Taxonomy
 from domain.understanding import Category, Understanding
 from prompts import Failure
+from prompts.examples import ExampleBank
 from prompts.increment import Plan, distance, make_plan, tree_of
 
 ALE = ("Drinks", "Soda", "Ginger Ale")
@@ -66,7 +67,7 @@ def plan(corner):
 
     def make(contexts, labels=(), failures=(), *, tree=None, old=None, shown=True, **more: Any) -> Plan:
         tree = tree or corner.taxonomy
-        chosen = {key: more.pop(key) for key in ("model", "prompts", "name") if key in more}
+        chosen = {key: more.pop(key) for key in ("model", "prompts", "name", "examples") if key in more}
         teacher = corner.teacher(contexts if shown else None, taxonomy=tree, **chosen)
         made = [
             label if label.provenance.prompt else _by(label, teacher.prompt_id)
@@ -123,6 +124,33 @@ def test_a_label_stands_until_something_that_made_it_changes(plan, make_context,
     found = plan([make_context("milk")], [label("milk", **made)])
     assert found.reasons == ({reason: 1} if reason else {})
     assert len(found.carried) == (reason is None)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "banked", "made", "reason"),
+    [
+        # A label from before labels named their examples says nothing, as one of a prompt that shows none.
+        ("understand@3", None, "", None),
+        ("understand@3", (), "", None),
+        ("understand@1", ("skim milk",), "", None),
+        ("understand@3", ("skim milk",), "", "examples_changed"),
+        ("understand@3", ("skim milk",), "of others", "examples_changed"),
+        ("understand@3", ("skim milk",), "of now", None),
+        ("understand@3", None, "of others", "examples_changed"),
+        ("understand@3", ("skim milk", "cola"), "of now", "examples_changed"),
+    ],
+)
+def test_other_examples_count_where_the_prompt_shows_them(
+    plan, corner, make_context, label, prompt, banked, made, reason
+) -> None:
+    def bank(*queries: str) -> ExampleBank:
+        answer = {"source": "head", "reason": "precomputed", "release": ""}
+        return ExampleBank([Understanding(query=q, normalized=q, **answer) for q in queries], corner.index)
+
+    named = bank("skim milk").fingerprint if made == "of now" else made
+    examples = None if banked is None else bank(*banked)
+    found = plan([make_context("milk")], [label("milk", examples=named)], prompts=(prompt,), examples=examples)
+    assert found.reasons == ({reason: 1} if reason else {})
 
 
 def test_everything_is_asked_again_when_somebody_says_so(plan, make_context, label) -> None:

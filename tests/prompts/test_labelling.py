@@ -11,7 +11,9 @@ import pytest
 from domain.context import NextQuery
 from domain.errors import CompletionError
 from domain.label import Label, Provenance, read_labels, write_labels
+from domain.understanding import Understanding
 from prompts import Account, Completion, CompletionRequest, Failure, Runner, label_queries
+from prompts.examples import ExampleBank
 from prompts.recording import Recorded
 from prompts.runner import Tally
 
@@ -29,8 +31,8 @@ class Run:
 def run(corner, record):
     """Label contexts from a recording made of contents by query; a tuple is an answer and its repairs."""
 
-    def label(contexts, contents, *, shown=True, prompts=("understand@1",), concurrency=4):
-        teacher = corner.teacher(contexts if shown else None, prompts=prompts)
+    def label(contexts, contents, *, shown=True, prompts=("understand@1",), examples=None, concurrency=4):
+        teacher = corner.teacher(contexts if shown else None, prompts=prompts, examples=examples)
         pairs = []
         for query, answers in contents.items():
             parts = teacher.ask(query).parts
@@ -118,10 +120,20 @@ def test_a_label_says_who_answered_what_to_which_question(run, corner, make_cont
         taxonomy="tree",
         demand={},
         trimmed=0,
+        examples="",
     )
     assert [c.id for c in label.understanding.categories] == ["ale"]
     assert [(r.query, r.type) for r in label.understanding.rewrites] == [("vernors", "spelling")]
     assert label.understanding.next_queries == ("cola",)
+
+
+def test_a_label_says_which_examples_there_were_where_its_prompt_shows_any(run, corner, make_context, answer) -> None:
+    contexts = [make_context("milk")]
+    shown = Understanding(query="cola", normalized="cola", source="head", reason="precomputed", release="")
+    examples = ExampleBank([shown], corner.index)
+    for prompt, named in (("understand@1", ""), ("understand@3", examples.fingerprint)):
+        [label] = run(contexts, {"milk": answer.text()}, prompts=(prompt,), examples=examples).labels
+        assert label.provenance.examples == named
 
 
 def test_a_repaired_label_names_the_request_that_was_answered(run, corner, make_context, answer) -> None:

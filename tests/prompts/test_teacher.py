@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from domain.context import FacetEvidence, NextQuery, ProductEvidence, Reformulation
+from domain.errors import PromptError
 from domain.taxonomy import Node, Taxonomy
 from domain.text import normalise
+from prompts import load_prompt
 from prompts.answer import Answer, AnswerCategory
 from prompts.evidence import quote
 
@@ -223,6 +225,29 @@ def test_hostile_names_of_categories_and_shop_stay_within_their_line(corner, del
 )
 def test_quote(text: str, longest: int, quoted: str) -> None:
     assert quote(text, longest) == quoted
+
+
+def test_other_prompts_are_asked_of_the_same_shop(corner, delivered, protein) -> None:
+    teacher = corner.teacher([protein])
+    asked, key = delivered(teacher.ask("protein")), teacher.ask("protein").key
+    names = ("categories@1", "rewrites@1")
+    other = teacher.with_prompts([load_prompt(name) for name in names])
+    assert [name.split("#")[0] for name in other.prompt_id.split("+")] == [*names]
+    assert other.ask("protein").key == corner.teacher([protein], prompts=names).ask("protein").key
+    # The one it was made from asks what it asked.
+    assert (delivered(teacher.ask("protein")), teacher.ask("protein").key) == (asked, key)
+    assert other.with_prompts(teacher.prompts).ask("protein").key == key
+
+
+@pytest.mark.parametrize(
+    "names", [("understand@1", "rewrites@1"), ("understand@1", "understand@2"), ("rewrites@1",) * 2]
+)
+def test_prompts_that_ask_for_the_same_make_no_teacher(corner, names) -> None:
+    prompts = [load_prompt(name) for name in names]
+    for make in (lambda: corner.teacher(prompts=names), lambda: corner.teacher().with_prompts(prompts)):
+        with pytest.raises(PromptError, match="ask for the same") as caught:
+            make()
+        assert "name one prompt for everything" in caught.value.hint
 
 
 def test_an_answer_becomes_the_understanding_that_is_served(corner, make_context) -> None:

@@ -74,9 +74,11 @@ def test_what_a_batch_leaves_out_is_submitted_again_until_all_is_labelled(made, 
     first = batch("submit", "--json")
     assert (first.code, first.json["requests"]) == (0, 8)
     assert [(b["batch"], b["requests"], b["status"]) for b in first.json["batches"]] == [("batch_0", 8, "validating")]
-    # What is under way is not submitted again.
+    # What is under way is not submitted again, nor written to be submitted by hand.
     again = batch("submit")
     assert again.code == 0 and "nothing new to submit; 8 requests are under way" in again.err
+    by_hand = batch("export", "--output", work / "in.jsonl", "--json").json
+    assert (by_hand["requests"], by_hand["in_cache"], by_hand["under_way"]) == (0, 0, 8)
     waiting = batch("poll", "--json")
     assert (waiting.code, waiting.json["missing"]) == (1, 0)
     assert [(b["status"], b["imported"]) for b in waiting.json["batches"]] == [("in_progress", False)]
@@ -154,6 +156,49 @@ def test_a_provider_out_of_reach_ends_with_its_word_and_is_tried_again(work, ser
 )
 def test_what_cannot_be_submitted_is_a_mistake(made, tools, work, model, said):
     assert said in tools.run("batch", "submit", made.shop, "--work", work, "--model", model).mistake()
+
+
+def test_an_export_is_what_label_would_ask(made, tools, tmp_path):
+    work = tools.copy_work(made.work, tmp_path / "work")
+    labels = work / "labels" / "labels.jsonl"
+    lines = labels.read_text().splitlines(keepends=True)
+    labels.write_text("".join(line for line in lines if '"query":"humm"' not in line))
+    by = (made.shop, "--work", work, "--model", "by-hand")
+
+    def exported(*options: str) -> tuple[int, int]:
+        output = ("--output", tmp_path / "in.jsonl", "--json")
+        document = tools.run("batch", "export", *by, *options, *output).json
+        assert len((tmp_path / "in.jsonl").read_text().splitlines()) == document["requests"]
+        return document["requests"], document["in_cache"]
+
+    # Requests to write, and answers in the cache of the others that would be asked: first the cache is whole.
+    assert [exported(*options) for options in ((), ("--anew",), ("--all",))] == [(0, 1), (0, 8), (8, 0)]
+    shutil.rmtree(work / "cache")
+    assert [exported(*options) for options in (("--all",), ("--anew",), ())] == [(8, 0), (8, 0), (1, 0)]
+    planned = tools.run("label", *by, "--dry-run", "--json").json
+    assert (planned["requests"], planned["reasons"]) == (1, {"new": 1})
+    said = tools.run("batch", "export", *by, "--output", tmp_path / "in.jsonl").err
+    assert "8 queries: 1 to ask (new 1), 7 labels stand" in said
+    assert "1 requests written to" in said and "0 are answered already, 0 under way in a batch" in said
+    said = tools.run("batch", "export", *by, "--all", "--output", tmp_path / "in.jsonl").err
+    assert "8 requests written to" in said and "answered already" not in said
+
+
+def test_what_was_exported_anew_is_imported_anew(made, tools, tmp_path):
+    work = tools.copy_work(made.work, tmp_path / "work")
+    shutil.rmtree(work / "cache")
+    by = (made.shop, "--work", work, "--model", "by-hand")
+    tools.run("batch", "export", *by, "--anew", "--output", tmp_path / "in.jsonl")
+    tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl", leave_out=("humm",))
+    partial = tools.run("batch", "import", *by, "--anew", "--input", tmp_path / "out.jsonl", "--json")
+    assert (partial.code, partial.json["imported"], partial.json["unasked"], partial.json["missing"]) == (1, 7, 0, 1)
+    # Without, nothing of it is asked, for all eight labels stand; what came is kept.
+    plain = tools.run("batch", "import", *by, "--input", tmp_path / "out.jsonl", "--json")
+    assert (plain.code, plain.json["known"], plain.json["unasked"], plain.json["missing"]) == (0, 7, 7, 0)
+    rest = tools.run("batch", "export", *by, "--anew", "--output", tmp_path / "in.jsonl", "--json").json
+    assert (rest["requests"], rest["in_cache"]) == (1, 7)
+    tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert tools.run("batch", "import", *by, "--anew", "--input", tmp_path / "out.jsonl").code == 0
 
 
 def as_anthropic(tools, requests: Path, output: Path, *, expired: tuple[str, ...] = ()) -> list[str]:

@@ -336,6 +336,31 @@ def test_a_dry_run_asks_nothing_and_prices_both_ways(desk) -> None:
     assert (left["requests"], left["in_cache"], left["reasons"]) == (4, 4, {"asked_again": 8})
 
 
+def test_other_examples_ask_again_what_they_are_shown_with(desk) -> None:
+    by = ("--prompt", "understand@3", "--tiers", "head")
+    assert desk.label(*by).code == 0
+    path = desk.work / "labels" / "labels.jsonl"
+    # As a label was before it said which examples there were.
+    old = path.read_text().replace(',"examples":""', "")
+    assert '"examples"' not in old
+    path.write_text(old)
+    desk.asked()
+    first = desk.label(*by, "--json").json
+    assert (first["carried"], desk.asked()) == (4, [])
+    examples = desk.work / "examples.jsonl"
+    assert desk.run("prompts", "examples", desk.shop, "--work", desk.work, "--from", "gold").code == 0
+    again = desk.label(*by)
+    assert "4 queries: 4 to ask (examples changed 4)" in again.err
+    assert sorted(desk.asked()) == sorted(desk.labels())
+    assert {len(label.provenance.examples) for label in desk.labels().values()} == {16}
+    second = desk.label(*by, "--json").json
+    assert (second["carried"], desk.asked(), second["run"] == first["run"]) == (4, [], False)
+    # What was asked before is in the cache.
+    examples.unlink()
+    back = desk.label(*by, "--json").json
+    assert (back["labelled"], desk.asked(), back["run"]) == (4, [], first["run"])
+
+
 def test_requests_a_minute_are_spaced(desk) -> None:
     times: list[float] = []
     respond = desk.server.respond

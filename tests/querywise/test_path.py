@@ -9,6 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from domain.shop import open_shop
+from querywise.pipeline import label_inputs
+
 PATHS = {
     "protein": ["Snacks", "Protein Bars"],
     "ginger ale": ["Beverages", "Soft Drinks", "Ginger Ale"],
@@ -186,14 +189,14 @@ def test_a_hole_is_filled_by_a_batch(made, tools, changed, tmp_path):
     shop, work = changed
     assert tools.run("run", shop, "--work", work, "--model", f"recorded:{made.recording}").code == 1
     by = ("--work", work, "--model", "by-hand")
-    # The recording's completions are not in this folder's cache: all eight are asked.
+    # The recording's completions are not in this folder's cache, and seven labels stand all the same.
     export = tools.run("batch", "export", shop, *by, "--output", tmp_path / "in.jsonl", "--json")
-    assert export.json["requests"] == 8
+    assert export.json["requests"] == 1
     tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     imported = tools.run("batch", "import", shop, *by, "--input", tmp_path / "out.jsonl", "--json")
     assert imported.code == 0
     assert imported.json == {
-        "imported": 8,
+        "imported": 1,
         "known": 0,
         "duplicates": 0,
         "unasked": 0,
@@ -206,6 +209,17 @@ def test_a_hole_is_filled_by_a_batch(made, tools, changed, tmp_path):
     result = tools.run("run", shop, *by, "--json")
     assert result.code == 0 and result.json["failed"] == {}
     assert result.json["current"] == result.json["release"]
+
+
+def test_other_examples_make_other_labels_where_the_prompt_shows_them(made, tools, tmp_path):
+    shop = open_shop(made.shop, work=tools.copy_work(made.work, tmp_path / "work"))
+
+    def inputs(prompt: str) -> str:
+        return label_inputs(shop, model="by-hand", prompt=prompt, tiers="head")
+
+    bare = {prompt: inputs(prompt) for prompt in ("understand@1", "understand@3", "categories@1,rewrites@1")}
+    assert tools.run("prompts", "examples", made.shop, "--work", shop.work, "--from", "gold").code == 0
+    assert [prompt for prompt, before in bare.items() if inputs(prompt) == before] == ["understand@1"]
 
 
 def test_when_nothing_is_labelled_nothing_is_lost(made, tools, changed, tmp_path):
@@ -224,7 +238,8 @@ def test_when_nothing_is_labelled_nothing_is_lost(made, tools, changed, tmp_path
 
 def test_an_answer_that_cannot_be_read_is_asked_again_recorded_and_replayed(made, tools, tmp_path, encoder_folder):
     work, again = tools.copy_work(made.work, tmp_path / "work"), tmp_path / "again"
-    shutil.rmtree(work / "cache")
+    for name in ("cache", "labels"):
+        shutil.rmtree(work / name)
     by = ("--work", work, "--model", "by-hand", "--tiers", "head")
     files = [tmp_path / f"{i}.jsonl" for i in range(5)]
     assert tools.run("batch", "export", made.shop, *by, "--output", files[0]).code == 0
