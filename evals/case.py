@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from domain.understanding import RewriteType, Specificity
 from evals.spans import Span
@@ -23,7 +24,7 @@ class Case:
     """What one rater expects for one query. None means not labelled, and is not judged.
 
     ``categories`` empty means that the right answer is to abstain. ``acceptable`` are further ids that are not wrong:
-    right for precision, not asked for by recall.
+    right for precision, not asked for by recall. ``labels`` are the shop's own attributes of the query, by name.
     """
 
     query: str
@@ -35,3 +36,4 @@ class Case:
     rewrites: tuple[ExpectedRewrite, ...] | None = None
     kind: str | None = None
     rater: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)

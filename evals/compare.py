@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from domain.errors import QuerywiseError
 from domain.taxonomy import Taxonomy
 from domain.understanding import Understander, Understanding
-from evals.case import Case
+from evals.calibration import Forecasts, reliability
 from evals.estimates import bootstrap
 from evals.gold import GoldSet
 from evals.measures import statistics
 from evals.report import GoldSummary, Report, Row
-from evals.slices import TIERS, Slice, everything, slices
+from evals.slices import ATTRIBUTES, Attributes, Cross, Slice, attributes_of, crossed, everything, in_order
 
 __all__ = ["Answers", "ask", "compare"]
 
+_CROSSED = ("tier", "specificity")
 _PAIRED = ("leaf_f1", "leaf_macro_f1", "parent_f1", "parent_macro_f1", "hierarchical_f1", "top1_accuracy", "coverage")
 
 Answers = Mapping[str, Sequence[Understanding]]
@@ -61,8 +62,12 @@ def compare(
     cases = [gold.cases[i] for i in order]
     ordered = {name: [given[i] for i in order] for name, given in answers.items()}
     found = {name: statistics(cases, given, taxonomy) for name, given in ordered.items()}
+    attributes = attributes_of(cases, tiers=tiers, taxonomy=taxonomy)
+    # A shop may label its queries as finely as it likes, so labels have a least number of queries too.
+    labels = [name for name in attributes if name not in ATTRIBUTES]
+    crosses = {",".join(names): crossed(attributes, names) for names in (*([name] for name in labels), _CROSSED)}
     rows: list[Row] = []
-    for number, part in enumerate(_slices(cases, tiers)):
+    for number, part in enumerate(_slices(attributes, crosses.values())):
         keyed = {(s, m): statistic.only(part.members) for s, of in found.items() for m, statistic in of.items()}
         samples = bootstrap(keyed, queries=part.members.size, draws=draws, seed=seed + number)
         base = next(iter(ordered))
@@ -87,16 +92,21 @@ def compare(
         draws=draws,
         seed=seed,
         rows=tuple(rows),
+        small={by: cross.small for by, cross in crosses.items() if cross.small},
+        calibration={
+            name: diagram for name, given in ordered.items() if (diagram := reliability(Forecasts.of(cases, given)))
+        },
     )
 
 
-def _slices(cases: Sequence[Case], tiers: Mapping[str, str]) -> list[Slice]:
-    """Return the slices that have a case: everything, then the tiers, then the kinds by name."""
-    return [
-        everything(len(cases)),
-        *slices("tier", [tiers.get(case.normalized, "unseen") for case in cases], first=TIERS),
-        *slices("kind", [case.kind for case in cases]),
-    ]
+def _slices(attributes: Attributes, crosses: Iterable[Cross]) -> Iterator[Slice]:
+    """Yield everything, then the slices of each attribute, then those of labels and of two attributes at once."""
+    yield everything(len(attributes["tier"]))
+    # The resamples of a slice follow from its number, so a further attribute comes last.
+    for by in ("tier", "kind", "specificity", "branch"):
+        yield from in_order(attributes, by)
+    for cross in crosses:
+        yield from cross
 
 
 def _summary(gold: GoldSet) -> GoldSummary:

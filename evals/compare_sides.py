@@ -13,6 +13,7 @@ from domain.taxonomy import Taxonomy
 from domain.text import normalise
 from domain.understanding import Specificity, Understanding
 from evals.agreement import agreement
+from evals.branches import branch_names
 from evals.categories import Counts, count, predicted_ids
 from evals.compared_query import ComparedAnswer, compare_query
 from evals.comparison import Comparison, Finding, Paired, Quality, Searches, SideSummary, SliceRow
@@ -21,7 +22,7 @@ from evals.estimates import Estimate, Ratio, Sample, Statistic, bootstrap
 from evals.measures import statistics
 from evals.paired import LEAST_DISCORDANT, needed_for_interval, pair_test
 from evals.sides import Asked, Side, check_sides
-from evals.slices import TIERS, Slice, everything, slices
+from evals.slices import TIERS, Slice, crossed, everything, slices
 
 __all__ = ["COMPARED", "compare_sides", "finding_of"]
 
@@ -91,6 +92,7 @@ class _Pairs:
 
     def __init__(self, asked: Sequence[Asked], a: Side, b: Side, taxonomy: Taxonomy) -> None:
         self._asked = asked
+        self._taxonomy = taxonomy
         self._a = [outcome.served(one.query) for one, outcome in zip(asked, a.outcomes, strict=True)]
         self._b = [outcome.served(one.query) for one, outcome in zip(asked, b.outcomes, strict=True)]
         self._counts_a, self._counts_b = self._count(self._a, taxonomy), self._count(self._b, taxonomy)
@@ -115,20 +117,33 @@ class _Pairs:
         ]
 
     def slices(self) -> list[Slice]:
-        """Return all queries, then the tiers, the specificities and the kinds.
+        """Return all queries, then tiers, specificities, kinds, and the larger branches and labels of the shop.
 
-        Specificity is the one labelled, or else that of A's answer: the base decides, so that B cannot move a query.
+        Specificity and branch are those labelled, or else those of A's answer: the base decides, so that B cannot move
+        a query.
         """
         specificities = [
             (one.case.specificity if one.case else None) or answer.specificity
             for one, answer in zip(self._asked, self._a, strict=True)
         ]
+        given = [one.case.labels if one.case else {} for one in self._asked]
+        labels = sorted({name for of in given for name in of})
         return [
             everything(len(self._asked)),
             *slices("tier", [one.tier for one in self._asked], first=TIERS),
             *slices("specificity", specificities, first=get_args(Specificity)),
             *slices("kind", [one.case.kind if one.case else None for one in self._asked]),
+            *crossed({"branch": self._branches()}, ("branch",)),
+            *(part for name in labels for part in crossed({name: [of.get(name) for of in given]}, (name,))),
         ]
+
+    def _branches(self) -> list[str | None]:
+        names = branch_names(self._taxonomy)
+        first = [
+            (one.case.categories if one.case and one.case.categories is not None else predicted_ids(answer))[:1]
+            for one, answer in zip(self._asked, self._a, strict=True)
+        ]
+        return [names.get(ids[0]) if ids else None for ids in first]
 
     def row(self, part: Slice, *, draws: int, seed: int) -> SliceRow:
         """Return the measures of a slice: quality over its labelled queries, agreement over all."""

@@ -27,7 +27,9 @@ DoubtKind = Literal[
     "bad_field",
 ]
 _JUDGED = ("categories", "specificity", "annotations", "rewrites")
-_FIELDS = {"query", "acceptable", "kind", "rater", *_JUDGED}
+_FIELDS = {"query", "acceptable", "kind", "rater", "labels", *_JUDGED}
+_RESERVED = {"all", "tier", "specificity", "branch", "kind"}
+_LONGEST_LABEL = 100
 _T = TypeVar("_T")
 
 
@@ -91,6 +93,7 @@ def parse_case(line: bytes, taxonomy: Taxonomy) -> ParsedLine:
         rewrites=optional("rewrites", _rewrites),
         kind=optional("kind", _text),
         rater=optional("rater", _text),
+        labels=optional("labels", _labels) or {},
     )
     if all(getattr(case, name) is None for name in _JUDGED):
         raise LineRejected("nothing_to_judge", "; ".join(d.detail for d in doubts) or f"none of {', '.join(_JUDGED)}")
@@ -151,6 +154,19 @@ def _rewrites(value: object) -> tuple[ExpectedRewrite, ...]:
         )
         for item in _objects(items)
     )
+
+
+def _labels(value: object) -> dict[str, str]:
+    """Read attributes of the shop's own; their names are used in names of slices, so these signs are not theirs."""
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    for name, text in value.items():
+        if name.strip() in _RESERVED or any(sign in name for sign in ":,"):
+            raise ValueError(f"{name[:50]!r} cannot be the name of a label")
+        for part in (name, text):
+            if not isinstance(part, str) or not part.isprintable() or not 0 < len(part.strip()) <= _LONGEST_LABEL:
+                raise ValueError(f"{str(part)[:50]!r} is not a short text")
+    return {name.strip(): text.strip() for name, text in value.items()}
 
 
 def _member(value: object, allowed: tuple[Any, ...]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evals.cells import cell, difference, interval, number, table
 from evals.measures import MEASURES
 from evals.report import Report, Row
-from evals.slices import Slicing
+from evals.slices import ATTRIBUTES, LEAST, Slicing
 
 __all__ = ["to_markdown"]
 
@@ -16,8 +16,12 @@ _MACRO = {
 }
 _OTHER = (
     "top1_accuracy",
+    "nDCG@3",
     "hierarchical_f1",
     "parent_macro_f1",
+    "abstention_rate",
+    "abstention_precision",
+    "abstention_recall",
     "fallback_rate",
     "unknown_id_rate",
     "specificity_accuracy",
@@ -25,7 +29,12 @@ _OTHER = (
     "span_overlap_f1",
     "spelling_recall",
     "rewrite_recall",
+    "rewrite_precision",
+    "rewrite_type_accuracy",
+    "expected_calibration_error",
+    "brier_score",
 )
+_SHOWN = 8  # slices of one attribute; the report's JSON has all
 
 
 def to_markdown(report: Report, *, title: str = "Quality") -> str:
@@ -51,10 +60,12 @@ def to_markdown(report: Report, *, title: str = "Quality") -> str:
             "",
             *_category_table(report, _MACRO, gain="leaf_macro_f1", coverage=False),
             "",
+            *_other_slices(report),
             "## Further measures, all queries",
             "",
             *_other_table(report),
             "",
+            *_confidence(report),
         ]
     )
 
@@ -102,6 +113,60 @@ def _category_table(
             if row.by in ((by, "all") if by == "tier" else (by,))
         ),
     )
+
+
+def _other_slices(report: Report) -> list[str]:
+    """Return tables of F1 alone, a column for each system, by everything but tier and kind."""
+    found = dict.fromkeys(row.by for row in report.rows if row.by not in ("all", "tier", "kind"))
+    lines: list[str] = []
+    for by in sorted(found, key=lambda by: (by not in ATTRIBUTES, "," not in by)):
+        lines += [f"## F1 by {cell(by.replace(',', ' and '))}", "", *_slice_table(report, by), ""]
+    return lines
+
+
+def _slice_table(report: Report, by: Slicing) -> list[str]:
+    """Return the slices with the most judged queries, in the order of the report, and what is left out of them."""
+    rows: dict[str, dict[str, Row]] = {}
+    for row in report.rows:
+        if row.by == by:
+            rows.setdefault(row.slice, {})[row.system] = row
+    judged = {name: max(map(_judged, of.values())) for name, of in rows.items()}
+    most = sorted((name for name in rows if judged[name]), key=lambda name: -judged[name])[:_SHOWN]
+    lines = table(
+        [cell(by.replace(",", ", ")), "queries", *map(cell, report.systems)],
+        (
+            [cell(name), str(judged[name]), *(interval(of[s].measures.get("leaf_f1")) for s in report.systems)]
+            for name, of in rows.items()
+            if name in most
+        ),
+    )
+    folded = [name for name in rows if judged[name] and name not in most]
+    if folded:
+        less = f"{sum(judged[name] for name in folded)} queries in {len(folded)} more, which the JSON has"
+        lines += ["", f"The {_SHOWN} with the most queries; {less}."]
+    if small := report.small.get(by, 0):
+        lines += ["", f"Left out: {small} with fewer than {LEAST} queries."]
+    return lines
+
+
+def _confidence(report: Report) -> list[str]:
+    if not report.calibration:
+        return []
+    rows = []
+    for name, diagram in report.calibration.items():
+        total = sum(one.forecasts for one in diagram.bins)
+        sure = sum(one.confidence * one.forecasts for one in diagram.bins) / total
+        right = sum(one.right * one.forecasts for one in diagram.bins) / total
+        values = (f"{x:.3f}" for x in (sure, right, diagram.error, diagram.floor))
+        rows.append([cell(name), str(total), *values])
+    return [
+        "## Confidence of categories",
+        "",
+        *table(["system", "categories", "mean confidence", "share right", "ECE", "ECE by chance alone"], rows),
+        "",
+        "By chance alone: where every confidence was the true chance, over as many categories. The JSON has the bins.",
+        "",
+    ]
 
 
 def _other_table(report: Report) -> list[str]:

@@ -10,9 +10,11 @@ import numpy as np
 from domain.taxonomy import Taxonomy
 from domain.text import normalise
 from domain.understanding import Understanding
+from evals.calibration import CalibrationError, Forecasts
 from evals.case import Case
 from evals.categories import Counts, Level, count, is_top_right, predicted_ids
 from evals.estimates import Array, Harmonic, Ratio, Statistic
+from evals.ranking import ndcg
 from evals.spans import Place, Span, agree_exactly, overlap_any
 
 __all__ = ["MEASURES", "statistics"]
@@ -37,9 +39,15 @@ MEASURES = {
     "hierarchical_macro_recall": "leaf_macro_recall over ids with all their ancestors",
     "hierarchical_macro_f1": "leaf_macro_f1 over ids with all their ancestors",
     "top1_accuracy": "share of queries whose first id is expected or acceptable, or which rightly abstain",
+    "nDCG@3": "discounted gain of the first 3 ids in shares of the best order; acceptable ids are worth half",
     "coverage": "share of queries answered with at least one category",
+    "abstention_rate": "share of queries answered without a category",
+    "abstention_precision": "of the abstentions, the share that is expected",
+    "abstention_recall": "of the abstentions expected, the share that is made",
     "fallback_rate": "share of queries answered by the fallback, with categories or without",
-    "unknown_id_rate": "of the category ids given, the share that the taxonomy does not have",
+    "unknown_id_rate": "of the category ids given, the share that the taxonomy does not have: the hallucinated-id rate",
+    "expected_calibration_error": "mean distance of confidence and share right, over bins of confidence: 0 is best",
+    "brier_score": "mean squared distance of a category's confidence and 1 where it is right, 0 where not: 0 is best",
     "specificity_accuracy": "share of queries with the expected specificity",
     "span_precision": "of the annotations given, the share with an expected place and type",
     "span_recall": "of the annotations expected, the share given with the same place and type",
@@ -47,6 +55,8 @@ MEASURES = {
     "span_overlap_f1": "F1 where sharing a character with a span of the same type is enough",
     "spelling_recall": "share of queries with an expected spelling rewrite of which one is given, at any rank",
     "rewrite_recall": "share of queries with an expected rewrite of which one is given, at any rank",
+    "rewrite_precision": "of the rewrites given to queries with labelled rewrites, the share that is expected",
+    "rewrite_type_accuracy": "of the rewrites given that are expected under a type, the share given with that type",
 }
 """Every measure of a report, by name, in the order of the report."""
 
@@ -60,11 +70,16 @@ def statistics(cases: Sequence[Case], answers: Sequence[Understanding], taxonomy
         found |= {f"{level}_{name}": statistic for name, statistic in _from_counts(counts).items()}
     labelled = [case.categories is not None for case in cases]
     found["top1_accuracy"] = _share(is_top_right(case, given) for case, given in zip(cases, ids, strict=True))
+    found["nDCG@3"] = Ratio.mean(_array(_or_nan(ndcg(case, given)) for case, given in zip(cases, ids, strict=True)))
     found["coverage"] = _share(bool(given) if known else None for known, given in zip(labelled, ids, strict=True))
+    found |= _abstentions(cases, ids)
     found["fallback_rate"] = _share(answer.source == "fallback" for answer in answers)
     found["unknown_id_rate"] = Ratio(
         top=_array(sum(i not in taxonomy for i in given) for given in ids), bottom=_array(len(given) for given in ids)
     )
+    forecasts = Forecasts.of(cases, answers)
+    found["expected_calibration_error"] = CalibrationError(forecasts=forecasts)
+    found["brier_score"] = forecasts.brier
     found["specificity_accuracy"] = _share(
         None if case.specificity is None else answer.specificity == case.specificity
         for case, answer in zip(cases, answers, strict=True)
@@ -74,7 +89,7 @@ def statistics(cases: Sequence[Case], answers: Sequence[Understanding], taxonomy
     found["span_overlap_f1"] = _spans(cases, answers, overlap_any)
     found["spelling_recall"] = _share(_rewritten(c, a, {"spelling"}) for c, a in zip(cases, answers, strict=True))
     found["rewrite_recall"] = _share(_rewritten(c, a, None) for c, a in zip(cases, answers, strict=True))
-    return found
+    return found | _rewrites(cases, answers)
 
 
 def _from_counts(counts: Sequence[Counts | None]) -> dict[str, Statistic]:
@@ -112,6 +127,38 @@ def _rewritten(case: Case, answer: Understanding, types: Collection[str] | None)
     """Whether one of the expected rewrites is given, under whatever type; None where none is expected."""
     wanted = {r.query for r in case.rewrites or () if types is None or r.type in types}
     return None if not wanted else any(normalise(r.query) in wanted for r in answer.rewrites)
+
+
+def _abstentions(cases: Sequence[Case], ids: Sequence[Sequence[str]]) -> dict[str, Statistic]:
+    made = _array(case.categories is not None and not given for case, given in zip(cases, ids, strict=True))
+    asked = _array(case.categories == () for case in cases)
+    labelled = _array(case.categories is not None for case in cases)
+    return {
+        "abstention_rate": Ratio(top=made, bottom=labelled),
+        "abstention_precision": Ratio(top=made * asked, bottom=made),
+        "abstention_recall": Ratio(top=made * asked, bottom=asked),
+    }
+
+
+def _rewrites(cases: Sequence[Case], answers: Sequence[Understanding]) -> dict[str, Statistic]:
+    rows = []
+    for case, answer in zip(cases, answers, strict=True):
+        types: dict[str, set[str]] = {}
+        for wanted in case.rewrites or ():
+            types.setdefault(wanted.query, set()).update({wanted.type} if wanted.type else ())
+        given = {} if case.rewrites is None else {normalise(r.query): r.type for r in reversed(answer.rewrites)}
+        typed = [types[text] for text in given if types.get(text)]
+        hits = sum(kind in types.get(text, ()) for text, kind in given.items())
+        rows.append((sum(text in types for text in given), len(given), hits, len(typed)))
+    right, given_n, same, typed_n = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+    return {
+        "rewrite_precision": Ratio(top=right, bottom=given_n),
+        "rewrite_type_accuracy": Ratio(top=same, bottom=typed_n),
+    }
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _share(verdicts: Iterable[bool | None]) -> Ratio:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from domain.files import replace_atomically
+from evals.calibration import Reliability
 from evals.estimates import Estimate
 from evals.slices import Slicing
 
@@ -45,7 +46,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All systems on all slices. ``made`` says how: command, release, prompt ids, whatever the caller knows."""
+    """All systems on all slices. ``made`` says how: command, release, prompt ids, whatever the caller knows.
+
+    ``small`` counts the slices that are left out because they have too few queries, by what their queries share.
+    ``calibration`` has the reliability diagram of each system that gives confidences, over all queries.
+    """
 
     made: dict[str, str]
     gold: GoldSummary
@@ -53,6 +58,8 @@ class Report:
     draws: int
     seed: int
     rows: tuple[Row, ...]
+    small: dict[str, int] = field(default_factory=dict)
+    calibration: dict[str, Reliability] = field(default_factory=dict)
 
 
 _adapter: TypeAdapter[Report] = TypeAdapter(Report)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from domain.errors import QuerywiseError
-from domain.taxonomy import Taxonomy
+from domain.taxonomy import Node, Taxonomy
 from domain.understanding import Understanding
 from evals import (
     Case,
@@ -66,10 +66,69 @@ def test_rows_are_systems_by_slices(report: Report) -> None:
         ("tier", "tail"),
         ("tier", "unseen"),
         ("kind", "easy"),
+        ("branch", "Drinks > Soda"),
+        ("branch", "Food > Bread"),
     ]
     expected = [(system, *part) for part in slices for system in ("base", "right")]
     assert [(row.system, row.by, row.slice) for row in report.rows] == expected
-    assert [row.queries for row in report.rows if row.system == "base"] == [6, 2, 1, 1, 2, 2]
+    assert [row.queries for row in report.rows if row.system == "base"] == [6, 2, 1, 1, 2, 2, 3, 1]
+
+
+def test_slices_of_labels_and_of_two_attributes_need_ten_queries(answer: Answer, tree: Taxonomy) -> None:
+    def case(i: int) -> Case:
+        # 12 head, 9 tail; of the head 10 are broad and 2 specific; 11 are of summer and 10 of winter.
+        return Case(
+            query=f"q{i:02}",
+            normalized=f"q{i:02}",
+            categories=("cola",),
+            specificity="broad" if i < 10 else "specific",
+            labels={"season": "summer" if i < 11 else "winter", "number": str(i)},
+        )
+
+    cases = tuple(case(i) for i in range(21))
+    gold = GoldSet(name="g", sha256="0" * 64, cases=cases, further=(), problems=())
+    answers = {"s": [answer(case.query, ["cola"]) for case in cases]}
+    tiers = {case.query: "head" if i < 12 else "tail" for i, case in enumerate(cases)}
+    report = compare(answers, gold, tree, tiers=tiers, draws=10)
+    found = [(row.by, row.slice, row.queries) for row in report.rows]
+    assert found[-3:] == [("season", "summer", 11), ("season", "winter", 10), ("tier,specificity", "head, broad", 10)]
+    # Of head and specific there are 2, of tail and specific 9; each number is there once.
+    assert report.small == {"number": 21, "tier,specificity": 2}
+    text = to_markdown(report)
+    assert "| head, broad | 10 | 1.000 [1.000, 1.000] |" in text
+    assert "Left out: 2 with fewer than 10 queries." in text
+
+
+def test_markdown_folds_all_but_the_largest_branches(answer: Answer) -> None:
+    tree = Taxonomy(Node(category_id=f"c{i}", parent_id=None, name=f"Branch {i}") for i in range(10))
+    # One query in branch 0, two in branch 1, and so on.
+    cases = tuple(
+        Case(query=f"{i} {j}", normalized=f"{i} {j}", categories=(f"c{i}",)) for i in range(10) for j in range(i + 1)
+    )
+    gold = GoldSet(name="g", sha256="0" * 64, cases=cases, further=(), problems=())
+    report = compare({"s": [answer(case.query) for case in cases]}, gold, tree, tiers={}, draws=10)
+    assert sum(row.by == "branch" for row in report.rows) == 10
+    lines = to_markdown(report).splitlines()
+    assert [line.split(" | ")[0] for line in lines if line.startswith("| Branch")] == [
+        f"| Branch {i}" for i in range(2, 10)
+    ]
+    assert "The 8 with the most queries; 3 queries in 2 more, which the JSON has." in lines
+
+
+def test_confidence_is_held_against_what_is_right(report: Report) -> None:
+    # base gives 5 categories at 0.5, of which 2 are right: cola to a, ginger to f.
+    assert [(b.confidence, b.right, b.forecasts) for b in report.calibration["base"].bins] == [(0.5, 0.4, 5)]
+    assert report.calibration["base"].error == pytest.approx(0.1)
+    # By chance: sqrt(2 / pi) * sqrt(5 * 0.25) / 5 = 0.178.
+    assert "| base | 5 | 0.500 | 0.400 | 0.100 | 0.178 |" in to_markdown(report)
+
+
+def test_a_report_of_before_there_were_diagrams_is_read(report: Report, tmp_path: Path) -> None:
+    write_report(tmp_path / "report.json", report)
+    document = json.loads((tmp_path / "report.json").read_text())
+    del document["calibration"], document["small"]
+    (tmp_path / "report.json").write_text(json.dumps(document))
+    assert read_report(tmp_path / "report.json").rows == report.rows
 
 
 def test_values_by_hand(report: Report) -> None:

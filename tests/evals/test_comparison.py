@@ -178,6 +178,28 @@ def test_slices_are_tiers_specificities_and_kinds(
     assert head.measures["leaf_f1"].a.value == pytest.approx(2 * (2 / 3) * (1 / 2) / (2 / 3 + 1 / 2))
 
 
+def test_branches_and_labels_of_ten_queries_are_slices(answer: Answer, tree: Taxonomy) -> None:
+    # 12 queries: 10 of A's answers lie in soda, the case of one of which expects bread; 11 labels say summer.
+    asked = [
+        Asked(
+            query=f"q{i:02}",
+            searches=1,
+            case=Case(
+                query=f"q{i:02}",
+                normalized=f"q{i:02}",
+                categories=("bread",) if i == 0 else None,
+                specificity="broad",
+                labels={"season": "summer" if i < 11 else "winter"},
+            ),
+        )
+        for i in range(12)
+    ]
+    same = side("a", [answer(one.query, ["cola"] if i < 11 else ["water"]) for i, one in enumerate(asked)])
+    found = compare_sides(asked, same, same, tree, draws=10)
+    parts = [(row.by, row.slice, row.queries) for row in found.rows if row.by not in ("all", "tier", "specificity")]
+    assert parts == [("branch", "Drinks > Soda", 10), ("season", "summer", 11)]
+
+
 def test_queries_without_gold_count_for_agreement_only(
     asked: list[Asked], base: Side, right: Side, tree: Taxonomy
 ) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.taxonomy import Taxonomy
-from domain.understanding import Annotation, Rewrite, Understanding
+from domain.understanding import Annotation, Rewrite, RewriteType, Understanding
 from evals import MEASURES, Case
 from evals.case import ExpectedRewrite
 from evals.measures import statistics
@@ -50,6 +50,16 @@ def test_six_queries_by_hand(tree: Taxonomy, six_cases: tuple[Case, ...], six_an
     assert found["top1_accuracy"] == pytest.approx(3 / 6)
     assert found["coverage"] == pytest.approx(4 / 6)
     assert found["unknown_id_rate"] == 0.0
+    # c and e abstain, c and d should.
+    assert found["abstention_rate"] == pytest.approx(2 / 6)
+    assert found["abstention_precision"] == pytest.approx(1 / 2)
+    assert found["abstention_recall"] == pytest.approx(1 / 2)
+    # a: cola first, 1 / (1 + 0.5 / log2 3); b: neither of two; e: none; f: 0.5 / (1 + 0.5 / log2 3); c, d ask for none.
+    best = 1 + 0.5 / np.log2(3)
+    assert found["nDCG@3"] == pytest.approx((1 / best + 0 + 0 + 0.5 / best) / 4)
+    # Every confidence is 0.5: a right and wrong, b wrong, d wrong, f right; |0.5 - 2 / 5|, and squares of 0.25.
+    assert found["expected_calibration_error"] == pytest.approx(0.1)
+    assert found["brier_score"] == pytest.approx(0.25)
 
 
 def test_what_is_not_labelled_is_not_a_number(tree: Taxonomy, answer: Answer) -> None:
@@ -130,6 +140,34 @@ def test_rewrites_count_at_any_rank_and_under_any_type(tree: Taxonomy, answer: A
     found = values(cases, answers, tree)
     assert found["spelling_recall"] == pytest.approx(1 / 2)
     assert found["rewrite_recall"] == pytest.approx(2 / 3)
+
+
+def test_rewrites_given_are_held_against_those_labelled(tree: Taxonomy, answer: Answer) -> None:
+    def rewrite(query: str, kind: RewriteType) -> Rewrite:
+        return Rewrite(query=query, type=kind, confidence=0.9)
+
+    cola = ExpectedRewrite(query="cola", type="spelling")
+    either = ExpectedRewrite(query="cola", type="synonym")
+    pop = ExpectedRewrite(query="pop", type=None)
+    cases = [
+        Case(query="a", normalized="a", rewrites=(cola, pop)),
+        Case(query="b", normalized="b", rewrites=(cola, either)),
+        Case(query="c", normalized="c", rewrites=()),
+        Case(query="d", normalized="d", categories=("cola",)),
+    ]
+    answers = [
+        # Two of three expected; cola is expected as a spelling, pop under no type.
+        answer("a", rewrites=(rewrite("Cola", "broader"), rewrite("pop", "synonym"), rewrite("tea", "synonym"))),
+        # Expected under two types, of which one is given; given again, which does not count.
+        answer("b", rewrites=(rewrite("cola", "synonym"), rewrite("cola", "broader"))),
+        # None is expected, and one is given.
+        answer("c", rewrites=(rewrite("tea", "synonym"),)),
+        answer("d", rewrites=(rewrite("tea", "synonym"),)),
+    ]
+    found = values(cases, answers, tree)
+    # Right of given: a 2/3, b 1/1, c 0/1. Of the right type: a 0/1, b 1/1.
+    assert found["rewrite_precision"] == pytest.approx(3 / 5)
+    assert found["rewrite_type_accuracy"] == pytest.approx(1 / 2)
 
 
 ids = st.lists(st.sampled_from(IDS), max_size=4, unique=True)

@@ -30,6 +30,7 @@ COMMANDS = {
     "release verify": ("SHOP", "WORK"),
     "release promote": ("SHOP", "CURRENT", "WORK"),
     "release rollback": ("SHOP", "WORK"),
+    "release diff": ("SHOP", "CURRENT", "CURRENT", "WORK"),
     "prompts list": (),
     "prompts show": ("understand",),
     "prompts diff": ("understand@1", "understand@2"),
