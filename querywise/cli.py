@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from domain.errors import QuerywiseError, UserError
-from querywise import batch, evaluate, label, prompts, releases, run, serve, stages, understand
+from querywise import batch, evaluate, judge, label, prompts, releases, review, run, serve, stages, understand
 from querywise.options import console
 
 __all__ = ["app", "main"]
@@ -31,8 +31,10 @@ app.command("index")(stages.index)
 app.command("label")(label.label)
 app.add_typer(batch.app, name="batch")
 app.command("evaluate")(evaluate.evaluate)
+app.command("judge")(judge.judge)
 app.command("understand")(understand.understand)
 app.command("serve")(serve.serve)
+app.command("review")(review.review)
 app.add_typer(releases.app, name="release")
 app.add_typer(prompts.app, name="prompts")
 

@@ -21,6 +21,7 @@ from service.about import ReleaseInfo, Status, about
 from service.openapi import describe
 from service.pages import page_routes
 from service.problems import Problem, from_status, problem_response
+from service.review import Review, review_routes
 from service.understand import Serving, Settings, UnderstandBatch, UnderstandOne
 
 __all__ = ["Service", "create_app"]
@@ -65,6 +66,7 @@ def create_app(
     settings: Settings | None = None,
     load_retriever: LoadRetriever | None = None,
     verify: bool = True,
+    review: Review | None = None,
 ) -> Service:
     """Make the service.
 
@@ -74,6 +76,7 @@ def create_app(
         settings: Limits on requests.
         load_retriever: As `release.open_release` takes it, for a folder.
         verify: As `release.open_release` takes it, for a folder.
+        review: A review under way, whose page is then at ``/review``; without one there are no such routes.
     """
     serving = Serving(source if isinstance(source, Release) else None)
 
@@ -103,6 +106,8 @@ def create_app(
     )
     _add_operations(app, serving)
     _add_problems(app)
+    if review is not None:
+        app.router.routes += review_routes(review)
     return app
 
 
