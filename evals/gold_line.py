@@ -27,7 +27,7 @@ DoubtKind = Literal[
     "bad_field",
 ]
 _JUDGED = ("categories", "specificity", "annotations", "rewrites")
-_FIELDS = {"query", "acceptable", "kind", "rater", "labels", *_JUDGED}
+_FIELDS = {"query", "acceptable", "kind", "rater", "labels", "time", "reason", *_JUDGED}
 _RESERVED = {"all", "tier", "specificity", "branch", "kind"}
 _LONGEST_LABEL = 100
 _T = TypeVar("_T")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-__all__ = ["page_routes"]
+__all__ = ["page_route", "page_routes"]
 
 _FOLDER = Path(__file__).parent / "static"
 _PAGES = {
@@ -42,7 +42,12 @@ _HEADERS = {
 
 def page_routes() -> list[BaseRoute]:
     """Return the routes of all pages; their files are read once, now."""
-    return [Route(address, _page(_FOLDER / name)) for address, name in _PAGES.items()]
+    return [page_route(address, name) for address, name in _PAGES.items()]
+
+
+def page_route(address: str, name: str) -> BaseRoute:
+    """Return the route of one file of this package's ``static``, read now."""
+    return Route(address, _page(_FOLDER / name))
 
 
 def _page(path: Path) -> Callable[[Request], Awaitable[Response]]:

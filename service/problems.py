@@ -28,6 +28,8 @@ Kind = Literal[
     "not-ready",
     "internal-error",
     "refused",
+    "unauthorized",
+    "forbidden",
 ]
 
 # Text that cannot be read is 400; text that reads well and asks for the wrong thing is 422.
@@ -47,6 +49,8 @@ _KINDS: dict[Kind, tuple[int, str]] = {
     "not-ready": (503, "No release is loaded"),
     "internal-error": (500, "The service failed"),
     "refused": (400, "The request was refused"),
+    "unauthorized": (401, "The key is missing"),
+    "forbidden": (403, "The key is wrong"),
 }
 _BY_STATUS: dict[int, Kind] = {
     404: "not-found",
@@ -108,7 +112,9 @@ def from_status(status: int, detail: str, *, allow: str | None = None) -> Proble
 
 def problem_response(problem: Problem) -> Response:
     """Return a problem as a Starlette response."""
-    headers = {"allow": problem.allow} if problem.allow else None
+    headers = {"allow": problem.allow} if problem.allow else {}
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"  # RFC 9110 has it named
     return Response(problem.document(), problem.status, headers, _MEDIA_TYPE)
 
 

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from service.pages import _FOLDER, _page
+from service.pages import page_route
 from service.problems import Kind, Problem
 from service.review.calls import Calls
-from service.review.key import Denied, check_key, denied_response
+from service.review.key import check_key
 from service.review.review import Answer, PutOff, Review, TakeBack
 from service.review.view import About, Agreement, Found, Place, Saved, Sources
 from service.wire import ClientGone, read_json_body
@@ -47,7 +47,7 @@ def review_routes(review: Review) -> list[BaseRoute]:
     """Return the routes of a review; the files of its page are read once, now."""
     calls = Calls(review)
     return [
-        *(Route(address, _page(_FOLDER / name)) for address, name in _PAGES.items()),
+        *(page_route(address, name) for address, name in _PAGES.items()),
         _read("/v1/review", review.key, calls.about),
         _read("/v1/review/step", review.key, calls.step),
         _read("/v1/review/sources", review.key, calls.sources),
@@ -84,8 +84,6 @@ def _guarded(key: str, respond: Callable[[Request], Awaitable[object]]) -> Calla
         try:
             check_key(request, key)
             found = await respond(request)
-        except Denied as denied:
-            return denied_response(denied)
         except ClientGone:
             return Response(status_code=400)
         return Response(_ADAPTERS[type(found)].dump_json(found), media_type="application/json", headers=_HEADERS)
