@@ -4,12 +4,25 @@ BIN := .venv/bin
 DEMO := .querywise/demo-shop
 RECORDING := demo/recordings/understand.jsonl.gz
 
-.PHONY: demo test test-llm lint clean
+GATED := .querywise/gate
+PLANTED := .querywise/planted.jsonl.gz
+
+.PHONY: demo gate test test-llm lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m demo $(DEMO)
 	$(BIN)/querywise run $(DEMO) --model recorded:$(RECORDING)
 	$(BIN)/querywise serve $(DEMO)
+
+# The demo's release clears its gate; one of answers that stand where they do not belong must not.
+gate: .venv/installed
+	$(BIN)/python -m demo $(DEMO)
+	rm -rf $(GATED)/labels $(GATED)/releases
+	$(BIN)/querywise run $(DEMO) --work $(GATED) --model recorded:$(RECORDING)
+	$(BIN)/python -m demo.regression $(PLANTED)
+	rm -rf $(GATED)/labels
+	$(BIN)/querywise run $(DEMO) --work $(GATED) --model recorded:$(PLANTED); test $$? -eq 1
+	$(BIN)/querywise release list $(DEMO) --work $(GATED) | grep FAIL
 
 test: lint
 	$(BIN)/pytest

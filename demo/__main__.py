@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from demo import SHOP
+from demo import GOLD, SHOP
 from demo.logs import write_logs
 from domain.errors import UserError
 
@@ -23,20 +23,21 @@ def assemble(folder: Path) -> bool:
     Raises:
         UserError: when the folder holds something else, which is left alone.
     """
-    made_of = sorted([*_HERE.glob("*.py"), _HERE / "behaviour.jsonl", *SHOP.iterdir()])
+    made_of = sorted([*_HERE.glob("*.py"), _HERE / "behaviour.jsonl", GOLD, *SHOP.iterdir()])
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
     mark = folder / ".assembled"
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is not a folder", hint="name a new folder")
     if folder.is_dir() and not mark.is_file() and any(folder.iterdir()):
         raise UserError(f"{folder} holds something else", hint="name a new folder, or an empty one")
-    names = [*(path.name for path in SHOP.iterdir()), *_LOG]
+    names = [*(path.name for path in (*SHOP.iterdir(), GOLD)), *_LOG]
     if mark.is_file() and mark.read_text() == digest and all((folder / name).is_file() for name in names):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text("unfinished")
     for path in SHOP.iterdir():
         shutil.copyfile(path, folder / path.name)
+    shutil.copyfile(GOLD, folder / GOLD.name)
     write_logs(folder)
     mark.write_text(digest)
     return True

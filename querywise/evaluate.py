@@ -1,80 +1,90 @@
-"""`evaluate`: what each way of understanding is worth, on labelled queries."""
+"""`evaluate`: what a release is worth, what it harms, and whether it may be served."""
 
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from domain.context import ContextStore
 from domain.errors import UserError
-from domain.files import replace_atomically
-from domain.label import read_labels
 from domain.shop import Shop
-from domain.understanding import Understander
-from evals import EngagementBaseline, ask, by_query, compare, read_gold, to_markdown, write_queries, write_report
-from evals.labels import LabelledQueries
-from evals.report import Report
-from querywise.labels import labels_file
-from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at
-from release import current_release, open_release, open_retriever
+from evals.evaluation import to_text
+from evals.replay import Replay
+from querywise.evaluation import Evaluated, evaluate_release
+from querywise.marks import report_of
+from querywise.options import JsonOption, ShopArgument, WorkOption, console, status, work_on
+from querywise.replay import Withholding, replay_shop, write_withheld
+from release import current_release, list_releases
 
-__all__ = ["evaluate", "measure"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
     shop: ShopArgument,
+    release: Annotated[
+        str | None, typer.Option("--release", help="The release's id; the one built last unless given.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="The release to compare with; the one that is served unless given.")
+    ] = None,
     work: WorkOption = None,
     gold: Annotated[Path | None, typer.Option("--gold", help="Labelled queries; the shop's gold unless given.")] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Put the answers to work on the judged lists of judgements.csv.")
+    ] = False,
+    withhold: Annotated[
+        bool, typer.Option("--withhold", help="Put what the replay finds to do harm on the list that builds obey.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure every way of understanding on labelled queries.
+    """Measure a release and decide whether it may be served. Exit 1 unless the gate says PASS.
 
-    These are the engagement baseline, the model without context and with it, and the current release, as far as there
-    are labels of each. The report is kept in the work folder under reports.
+    It is held against labelled queries, against the release that is served, and against what gates.toml in the shop
+    folder asks; without such a file the hard zeros alone are asked for. The verdict is signed into the release.
     """
-    opened = shop_at(shop, work)
-    report = measure(opened, gold)
+    if withhold and not replay:
+        raise UserError("nothing was replayed", hint="--withhold goes with --replay")
+    with work_on(shop, work) as opened, status("evaluate") as tell:
+        chosen = release or _built_last(opened)
+        withheld: Withholding | None = None
+        replayed: Replay | None = None
+        if replay:
+            tell("replay")
+            replayed = replay_shop(opened, gold=gold)
+            if withhold:
+                withheld = write_withheld(opened, replayed, today=datetime.now(UTC).date())
+        tell("measures")
+        done = evaluate_release(opened, chosen, against=against, gold=gold, replayed=replayed)
     if as_json:
-        sys.stdout.write((opened.reports / "quality.json").read_text())
+        sys.stdout.write((done.folder / "report.json").read_text(encoding="utf-8"))
     else:
-        sys.stdout.write(to_markdown(report, title=opened.config.name))
-        console.print(f"per query, worst first: {opened.reports / 'queries.jsonl'}", style="dim")
+        _say(done, withheld)
+    if done.evaluation.decision.verdict != "PASS":
+        raise typer.Exit(1)
 
 
-def measure(shop: Shop, gold: Path | None) -> Report:
-    """Measure every system that the shop has, and keep the report and a line per query.
+def _built_last(shop: Shop) -> str:
+    """Return the release that was built last, or else the one that is served.
 
     Raises:
-        UserError: when there is no gold, or no system besides the baseline.
+        UserError: when there is none.
     """
-    files = (gold,) if gold else shop.files("gold")
-    if not files:
-        raise UserError("there are no labelled queries", hint="put gold.jsonl into the shop folder, or pass --gold")
-    taxonomy = shop.load_taxonomy()
-    contexts = ContextStore(shop.context_file)
-    systems: dict[str, Understander] = {"engagement": EngagementBaseline(contexts, taxonomy)}
-    made = {"shop": shop.config.name}
-    for name, with_context in (("LLM without context", False), ("LLM with context", True)):
-        path = labels_file(shop, with_context=with_context)
-        if path.is_file():
-            labels = list(read_labels(path))
-            systems[name] = LabelledQueries(labels)
-            ways = {(label.provenance.model, label.provenance.prompt) for label in labels}
-            made[name] = "; ".join(f"{model}, {prompt}" for model, prompt in sorted(ways))
-    if current := current_release(shop.releases):
-        systems["release"] = open_release(shop.releases / current, load_retriever=open_retriever)
-        made["release"] = current
-    answers = ask(systems, cases := read_gold(files[0], taxonomy))
-    tiers = contexts.tiers()
-    report = compare(answers, cases, taxonomy, tiers=tiers, made=made)
-    shop.reports.mkdir(parents=True, exist_ok=True)
-    write_report(shop.reports / "quality.json", report)
-    write_queries(
-        shop.reports / "queries.jsonl", by_query(answers, cases, taxonomy, tiers=tiers, worst_of=list(systems)[-1])
-    )
-    with replace_atomically(shop.reports / "quality.md") as file:
-        file.write(to_markdown(report, title=shop.config.name).encode())
-    return report
+    built = str(report_of(shop, "release").get("release"))
+    chosen = built if built in list_releases(shop.releases) else current_release(shop.releases)
+    if chosen is None:
+        raise UserError("there is no release", hint="`querywise run` or `querywise release build` makes one")
+    return chosen
+
+
+def _say(done: Evaluated, withheld: Withholding | None) -> None:
+    sys.stdout.write(to_text(done.evaluation))
+    if withheld:
+        console.print(
+            f"{len(withheld.added):,} parts of answers put on the list {withheld.path}, {withheld.total:,} in all; "
+            "`querywise release build` obeys it"
+        )
+    console.print(f"report: {done.folder / 'report.html'}", style="dim")
+    console.print(f"per query, worst first: {done.folder / 'queries.jsonl'}", style="dim")

@@ -1,7 +1,8 @@
-"""`judge`: verdicts of a model on what is served, kept to be held against those of people."""
+"""`judge`: verdicts of a model on what is served, and what they are worth by those of people."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,15 +10,19 @@ from typing import Annotated, Final
 
 import typer
 
-from domain.errors import ModelError, PromptError
+from domain.errors import ModelError, PromptError, UserError
 from domain.shop import Shop
 from domain.verdict import JudgeTask
+from evals.judge.panel import PanelMethod
 from prompts import PromptFile, load_prompt, open_provider
 from prompts.batch import export_batch, format_of
 from prompts.judge import PERTURBATIONS, Judge, Perturbation, task_of
 from prompts.recording import Recorded
 from querywise.judge_items import Chosen, choose_items
+from querywise.judge_panel import panel_of
 from querywise.judge_run import JudgeRun, JudgeSummary
+from querywise.judge_worth import Worth, nothing_known, worth_of
+from querywise.judges import People
 from querywise.label import BudgetOption, ConcurrencyOption
 from querywise.limits import Limits
 from querywise.options import (
@@ -30,10 +35,12 @@ from querywise.options import (
     console,
     model_name,
     progress_bar,
+    shop_at,
     work_on,
     write_json,
 )
 from querywise.show import show_estimate
+from querywise.sides import gold_of
 
 __all__ = ["MOST_UNSCORED", "judge"]
 
@@ -68,13 +75,25 @@ def judge(
     budget: BudgetOption = None,
     concurrency: ConcurrencyOption = 64,
     timeout: TimeoutOption = 120.0,
+    panel: Annotated[
+        PanelMethod | None,
+        typer.Option(
+            "--panel", help="Ask nothing: let the judges of the task whose verdicts are kept decide together."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a model judge by a rubric what is served. Exit 1 when over 5% of the items are left without a verdict.
 
-    Verdicts are kept in the work folder, by task and judge. Completions are kept too: run it again after a kill or a
-    full budget, and none is paid for twice. The answers to an exported file are taken by `--model recorded:FILE`.
+    Verdicts are kept in the work folder, by task and judge, and held against what people say of the same items.
+    Completions are kept too: run it again after a kill or a full budget, and none is paid for twice. The answers to an
+    exported file are taken by `--model recorded:FILE`.
     """
+    if panel:
+        if model or rubric or repeat > 1 or audit or sample or queries or dry_run or export:
+            raise UserError("a panel asks nothing", hint="leave out all options but --panel, --task, --work and --json")
+        _show_panel(shop_at(shop, work), task, panel, as_json)
+        return
     with work_on(shop, work) as opened:
         name = model_name(opened, model)
         if not name:
@@ -108,10 +127,13 @@ def judge(
             task_id = bar.add_task("judge", total=run.items)
             limits = Limits(concurrency=concurrency, budget=budget)
             summary = run.judge(provider, limits, progress=lambda done: bar.update(task_id, completed=done))
+        worth = _worth(opened, task, summary.judges[0])
     if as_json:
-        write_json(asdict(summary) | {"task": task, "left_out": chosen.left_out, "tally": vars(summary.tally)})
+        more = {"task": task, "left_out": chosen.left_out, "tally": vars(summary.tally)}
+        write_json(asdict(summary) | more | {"worth": worth.document()})
     else:
         _show(summary, chosen)
+        sys.stdout.write(worth.text())
     if summary.unscored_share > MOST_UNSCORED:
         raise typer.Exit(1)
 
@@ -147,6 +169,26 @@ def _judges(
             perturbation=perturbation,
             brands=chosen.brands,
         )
+
+
+def _people(shop: Shop) -> People:
+    return People(shop, gold_of(shop, None, shop.load_taxonomy()))
+
+
+def _worth(shop: Shop, task: JudgeTask, judge: str) -> Worth:
+    try:
+        return worth_of(shop, task, judge, _people(shop))
+    except UserError as error:
+        # The verdicts are kept, and have been paid for: the run has not failed.
+        return nothing_known(task, judge, f"What these verdicts are worth could not be computed: {error}. {error.hint}")
+
+
+def _show_panel(shop: Shop, task: JudgeTask, method: PanelMethod, as_json: bool) -> None:
+    found = panel_of(shop, task, method, _people(shop))
+    if as_json:
+        write_json(asdict(found))
+    else:
+        sys.stdout.write(found.text())
 
 
 def _show_price(run: JudgeRun, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ from domain.label import read_labels
 from domain.retrieval import IndexedProduct, RetrievalIndex, build_index
 from domain.shop import Kind, Shop
 from domain.taxonomy import Taxonomy
+from domain.withheld import read_withheld, withheld_digest, withheld_file, withhold
 from prompts import Teacher, load_prompt
 from prompts.examples import ExampleBank, read_examples
 from prompts.teacher import Catalogue
 from querywise.marks import begin, digest, done, inputs_of, is_done, report_of
-from release import build_release, current_release, list_releases, promote
+from release import build_release, list_releases
 
 __all__ = [
+    "Built",
     "context_fingerprint",
     "fingerprints",
     "label_inputs",
@@ -37,7 +39,9 @@ __all__ = [
     "make_ingest",
     "make_release",
     "mark_labels",
+    "mark_release",
     "open_teacher",
+    "standing_release",
 ]
 
 Progress = Callable[[str], None]
@@ -162,12 +166,15 @@ def _catalogue(shop: Shop, taxonomy: Taxonomy) -> Catalogue:
 
 
 def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str) -> str:
-    """Return the digest of everything that decides the labels; a recording counts with its content."""
+    """Return the digest of everything that decides the labels; a recording and examples count with their content."""
     kind, _, path = model.partition(":")
     recording = hashlib.sha256(Path(path).read_bytes()).hexdigest() if kind == "recorded" else ""
     index = inputs_of(shop, "index")
-    prompts = [load_prompt(name.strip()).id for name in prompt.split(",")]
-    return digest(model, recording, prompts, tiers, context_fingerprint(shop), index)
+    prompts = [load_prompt(name.strip()) for name in prompt.split(",")]
+    shown = shop.examples.is_file() and any("examples" in one.placeholders for one in prompts)
+    examples = [hashlib.sha256(shop.examples.read_bytes()).hexdigest()] if shown else []
+    named = [one.id for one in prompts]
+    return digest(model, recording, named, tiers, context_fingerprint(shop), index, *examples)
 
 
 def labels_stand(shop: Shop, inputs: str) -> bool:
@@ -180,39 +187,61 @@ def mark_labels(shop: Shop, inputs: str, departures: list[str]) -> None:
     done(shop, "label", inputs, {"departures": departures})
 
 
-def make_release(shop: Shop, *, whole: bool = True, force: bool = False) -> Path:
-    """Build a release of the labels and make it current.
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A release of the labels that stand; ``inputs`` is the digest of everything it was made from."""
 
-    Args:
-        shop: The shop.
-        whole: Whether every query has a label; a release with holes becomes current only where there is none yet.
-        force: Build and promote also where a release of these labels is there. Without, it is left as it is, current
-            or not: who rolled back meant it.
+    folder: Path
+    inputs: str
+
+
+def standing_release(shop: Shop) -> Path | None:
+    """Return the release of these labels, where one was built and decided on already, whether it is served or not.
 
     Raises:
         StageMissing: when there are no labels or no index.
+        UserError: when the list of what is withheld is malformed.
     """
+    made = str(report_of(shop, "release").get("release"))
+    stands = is_done(shop, "release", _release_inputs(shop)) and made in list_releases(shop.releases)
+    return shop.releases / made if stands else None
+
+
+def make_release(shop: Shop) -> Built:
+    """Build a release of the labels, less what is withheld; it is not served yet.
+
+    Raises:
+        StageMissing: when there are no labels or no index.
+        UserError: when the list of what is withheld is malformed.
+    """
+    inputs, withheld = _release_inputs(shop), read_withheld(withheld_file(shop.work))
+    listed = {"withheld": withheld_digest(withheld)} if withheld else {}
+    products: Iterable[str] = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
+    folder = build_release(
+        shop=shop.config.name,
+        taxonomy=shop.load_taxonomy(),
+        product_ids=products,
+        labels=withhold(read_labels(shop.labels_file), withheld),
+        fingerprints=fingerprints(shop) | {"context": context_fingerprint(shop)} | listed,
+        index=shop.index,
+        releases=shop.releases,
+        created=datetime.now(UTC),
+    )
+    return Built(folder=folder, inputs=inputs)
+
+
+def mark_release(shop: Shop, built: Built) -> None:
+    """Note that a release was built and decided on."""
+    done(shop, "release", built.inputs, {"release": built.folder.name})
+
+
+def _release_inputs(shop: Shop) -> str:
     if not shop.labels_file.is_file():
         raise StageMissing("there are no labels", hint=f"run `querywise label {shop.folder}` first")
     if not (shop.index / "about.json").is_file():
         raise StageMissing("there is no retrieval index", hint=f"run `querywise index {shop.folder}` first")
     labels = hashlib.sha256(shop.labels_file.read_bytes()).hexdigest()
-    inputs = digest(labels, context_fingerprint(shop), inputs_of(shop, "index"))
-    current, made = current_release(shop.releases), str(report_of(shop, "release").get("release"))
-    if not force and current and is_done(shop, "release", inputs) and made in list_releases(shop.releases):
-        return shop.releases / made
-    products: Iterable[str] = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
-    path = build_release(
-        shop=shop.config.name,
-        taxonomy=shop.load_taxonomy(),
-        product_ids=products,
-        labels=read_labels(shop.labels_file),
-        fingerprints=fingerprints(shop) | {"context": context_fingerprint(shop)},
-        index=shop.index,
-        releases=shop.releases,
-        created=datetime.now(UTC),
-    )
-    if whole or current is None:
-        promote(shop.releases, path.name)
-    done(shop, "release", inputs, {"release": path.name})
-    return path
+    withheld = read_withheld(withheld_file(shop.work))
+    # A release that was built when nothing could be withheld stands as long as nothing is.
+    listed = [withheld_digest(withheld)] if withheld else []
+    return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed)

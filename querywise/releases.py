@@ -12,8 +12,9 @@ from rich.table import Table
 
 from domain.errors import ReleaseError, UserError
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, results, shop_at, work_on, write_json
-from querywise.pipeline import make_release
 from querywise.release_diff import diff
+from querywise.shipping import ship
+from querywise.show import show_verdict
 from release import (
     GateRecord,
     current_release,
@@ -39,10 +40,17 @@ _Release = Annotated[str | None, typer.Argument(help="The release's id; the curr
 
 @app.command("build")
 def build(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = False) -> None:
-    """Build a release of the labels and make it the current one."""
+    """Build a release of the labels, and make it the current one if its gate says PASS. Exit 1 if it does not."""
     with work_on(shop, work) as opened:
-        path = make_release(opened, force=True)
-    write_json({"release": path.name, "path": path}) if as_json else console.print(f"release {path.name} at {path}")
+        shipped = ship(opened, force=True)
+    path = shipped.folder
+    if as_json:
+        write_json({"release": path.name, "path": path, "verdict": shipped.verdict})
+    else:
+        console.print(f"release {path.name} at {path}")
+        show_verdict(shipped)
+    if shipped.verdict != "PASS":
+        raise typer.Exit(1)
 
 
 @app.command("list")

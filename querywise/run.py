@@ -13,6 +13,7 @@ from rich.table import Table
 
 from domain.label import Label, read_labels
 from domain.shop import Shop
+from evals.gate import read_gates
 from prompts import open_provider
 from querywise.departures import find_departures
 from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
@@ -39,10 +40,10 @@ from querywise.pipeline import (
     make_context,
     make_index,
     make_ingest,
-    make_release,
     mark_labels,
 )
-from querywise.show import show_context, show_ingest, show_summary
+from querywise.shipping import Shipped, ship
+from querywise.show import show_context, show_ingest, show_summary, show_verdict
 from querywise.summary import Summary
 from release import current_release
 
@@ -63,15 +64,17 @@ def run(
 ) -> None:
     """Go from the shop folder to a release in one command.
 
-    Ingest, context, index, label, release; then a summary. What has not changed since the last run is kept.
+    Ingest, context, index, label, release, gate; then a summary. What has not changed since the last run is kept.
 
     Exit 1 when a query is left without a label: the release is built of the others, and becomes current only where
-    there is none yet. When no query at all is labelled, the labels and releases of before stay as they are.
+    there is none yet. When no query at all is labelled, the labels and releases of before stay as they are. Exit 1 also
+    when the gate does not say PASS: the release is built, and current stays as it is.
     """
     started = time.monotonic()
     with work_on(shop, work) as opened:
         name = model_name(opened, model)
         open_provider(name, api_base=api_base)
+        read_gates(opened.folder / "gates.toml")  # before any money is spent
         with _stage("ingest") as tell:
             ingested = make_ingest(opened, tell)
         show_ingest(ingested)
@@ -83,20 +86,22 @@ def run(
         limits = Limits(concurrency=concurrency, budget=budget)
         made = _label(opened, model=name, api_base=api_base, prompt=prompt, tiers=tiers, limits=limits, timeout=timeout)
         failed = made.failed if made else {}
-        release = None
+        shipped = None
         if made is None or made.labelled or made.carried or not failed:
             with _stage("release"):
-                release = make_release(opened, whole=not failed)
+                shipped = ship(opened, whole=not failed)
         current = current_release(opened.releases)
         seconds = round(time.monotonic() - started, 1)
         if as_json:
+            release = shipped.folder if shipped else None
             made_of = {"release": release.name if release else None, "path": release, "current": current}
-            write_json(made_of | {"failed": failed, "seconds": seconds})
-        elif release is None:
+            verdict = {"verdict": shipped.verdict if shipped else None}
+            write_json(made_of | verdict | {"failed": failed, "seconds": seconds})
+        elif shipped is None:
             console.print(f"nothing was labelled: no release is built, current stays {current or 'none'}")
         else:
-            _summary(opened, release, current, seconds, f"{shlex.quote(str(shop))}{_work_option(work)}")
-    if failed:
+            _summary(opened, shipped, current, seconds, f"{shlex.quote(str(shop))}{_work_option(work)}")
+    if failed or (shipped and shipped.verdict != "PASS"):
         raise typer.Exit(1)
 
 
@@ -134,18 +139,22 @@ def _work_option(work: Path | None) -> str:
     return f" --work {shlex.quote(str(work))}" if work else ""
 
 
-def _summary(shop: Shop, release: Path, current: str | None, seconds: float, where: str) -> None:
+def _summary(shop: Shop, shipped: Shipped, current: str | None, seconds: float, where: str) -> None:
     labels = sorted(read_labels(shop.labels_file), key=lambda label: (-label.searches, label.query))
     marked: list[str] | None = report_of(shop, "label").get("departures")
     departures = set(find_departures(shop) if marked is None else marked)
+    release = shipped.folder.name
     console.print()
     console.print(_table("most searched", labels[:5]))
     if departures:
         console.print()
         console.print(_table("not what the words say", [label for label in labels if label.query in departures]))
-    console.print(f"\nrelease {release.name}: {len(labels):,} queries understood, in {seconds} s")
-    if current != release.name:
-        console.print(f"  current stays {current}; to serve this one: querywise release promote {where} {release.name}")
+    console.print(f"\nrelease {release}: {len(labels):,} queries understood, in {seconds} s")
+    show_verdict(shipped)
+    if current != release:
+        console.print(
+            f"  current stays {current or 'none'}; to serve this one: querywise release promote {where} {release}"
+        )
         return
     console.print(f"  ask it:    querywise understand {where} {shlex.quote(labels[0].query) if labels else 'QUERY'}")
     console.print(f"  serve it:  querywise serve {where}")

@@ -14,6 +14,7 @@ from prompts.increment import Plan
 from prompts.runner import Tally
 from prompts.spending import Spending
 from querywise.options import console, results
+from querywise.shipping import Shipped
 from querywise.summary import Summary
 
 __all__ = [
@@ -24,8 +25,10 @@ __all__ = [
     "show_plan",
     "show_summary",
     "show_understanding",
+    "show_verdict",
 ]
 
+_VERDICTS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
 _COLOURS = {
     "product_type": "green",
     "brand": "magenta",
@@ -178,3 +181,16 @@ def show_understanding(answer: Understanding) -> None:
     if answer.next_queries:
         results.print(Text(f"  searched next: {', '.join(answer.next_queries)}", style="dim"))
     results.print(Text(f"  {answer.source}, {answer.reason}, release {answer.release}", style="dim"))
+
+
+def show_verdict(shipped: Shipped) -> None:
+    """Show what the gate said, and of the bounds that do not hold why."""
+    console.print(f"gate: {shipped.verdict}", style=_VERDICTS[shipped.verdict])
+    if shipped.decision:
+        for check in shipped.decision.checks:
+            if check.verdict != "PASS":
+                console.print(f"  {check.verdict}  {check.name}: {check.reason}")
+        for remark in shipped.decision.remarks:
+            console.print(f"  {remark}", style="dim")
+    if shipped.report:
+        console.print(f"  report: {shipped.report}", style="dim")

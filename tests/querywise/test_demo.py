@@ -135,6 +135,23 @@ def test_a_tail_query_gets_what_is_near_and_no_confidence(demo, tools, tmp_path)
     assert sum(bool(answer["categories"]) for answer in answers) >= 40
 
 
+def test_a_planted_regression_is_built_and_not_served(demo, tools, tmp_path):
+    planted = tmp_path / "planted.jsonl.gz"
+    told = subprocess.run([sys.executable, "-m", "demo.regression", planted], cwd=ROOT, capture_output=True, check=True)
+    assert told.stdout.startswith(b"310 answers")
+    work = tools.copy_work(demo.work, tmp_path / "work")
+    (work / "labels" / "labels.jsonl").unlink()
+    ran = tools.run("run", demo.shop, "--work", work, "--model", f"recorded:{planted}", "--json")
+    assert ran.code == 1 and (ran.json["verdict"], ran.json["failed"]) == ("FAIL", {}), ran.err
+    assert ran.json["current"] == demo.ran.json["release"] != ran.json["release"]
+    manifest = json.loads((work / "releases" / ran.json["release"] / "manifest.json").read_text())
+    assert "leaf_f1 of all no regression" in manifest["gate"]["failed"]
+    refused = tools.run("release", "promote", demo.shop, ran.json["release"], "--work", work)
+    assert refused.code == 1 and "failed its gate" in refused.err
+    given = ("--override", "the shop is closed today", "--json")
+    assert tools.run("release", "promote", demo.shop, ran.json["release"], "--work", work, *given).code == 0
+
+
 def test_the_demo_overwrites_nothing(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "shop.toml").write_text("mine")

@@ -23,6 +23,8 @@ COMMANDS = {
     "batch import": ("SHOP", "WORK", "MODEL", "--input", "IN"),
     "batch record": ("SHOP", "WORK", "MODEL", "--output", "OUT"),
     "evaluate": ("SHOP", "WORK"),
+    "judge --dry-run": ("SHOP", "--task", "category", "WORK", "--model", "openai/by-hand", "--dry-run"),
+    "review --agreement": ("SHOP", "WORK", "--agreement"),
     "understand": ("SHOP", "humm", "WORK"),
     "release build": ("SHOP", "WORK"),
     "release list": ("SHOP", "WORK"),

@@ -37,7 +37,12 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(made, too
     result = tools.run("run", made.shop, "--work", work, *model, "--json")
     assert result.code == 0 and result.json["failed"] == {}
     assert content(work) == content(made.work)
-    assert {path.name for path in (work / "releases").iterdir()} == {".lock", "current", result.json["release"]}
+    assert {path.name for path in (work / "releases").iterdir()} == {
+        ".gate.lock",
+        ".lock",
+        "current",
+        result.json["release"],
+    }
     assert {path.name for path in work.glob(".*")} == {".lock"}
     assert tools.digest_of(made.shop) == made.digest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_a_second_run_does_nothing_again(made, tools, replayed, tmp_path):
     ids = tools.run("release", "list", made.shop, "--work", work).out
     result = tools.run("run", made.shop, "--work", work, "--model", f"recorded:{made.recording}", "--json")
     assert result.code == 0 and result.json["failed"] == {}
-    assert f"* {result.json['release']}\n" == ids
+    assert f"* {result.json['release']}  PASS\n" == ids and result.json["verdict"] == "PASS"
     assert [path.stat().st_mtime_ns for path in watched] == before
     assert tools.run("release", "list", made.shop, "--work", work).out == ids
 
@@ -274,7 +275,8 @@ def test_a_release_is_promoted_and_rolled_back(made, tools, changed):
         return tools.run("release", *arguments, "--work", work, "--json").json
 
     assert say("promote", str(shop), second) == {"current": second, "previous": first["release"]}
-    assert say("verify", str(shop)) == {"release": second, "whole": True, "files": say("verify", str(shop))["files"]}
+    checked = say("verify", str(shop))
+    assert (checked["release"], checked["whole"], checked["signature"]) == (second, True, "valid")
     assert say("show", str(shop))["counts"] == {"head": 3, "torso": 4, "tail": 0, "labelled": 7}
     assert say("show", str(shop), first["release"])["counts"]["labelled"] == 8
     assert say("rollback", str(shop)) == {"current": first["release"], "previous": second}
@@ -303,8 +305,15 @@ def test_a_run_without_changes_leaves_a_rollback_standing(made, tools, changed, 
 def test_evaluation_measures_what_there_is(made, tools, tmp_path):
     work = tools.copy_work(made.work, tmp_path / "work")
     result = tools.run("evaluate", made.shop, "--work", work)
-    assert result.code == 0 and "LLM with context" in result.out and "release" in result.out
-    assert {path.name for path in (work / "reports").iterdir()} == {"quality.json", "quality.md", "queries.jsonl"}
+    assert result.code == 0 and result.out.startswith("PASS") and "Traceback" not in result.err
+    (reports,) = (work / "reports").iterdir()
+    named = {path.name for path in reports.iterdir()}
+    assert named == {"report.html", "report.json", "report.md", "junit.xml", "queries.jsonl"}
     document = tools.run("evaluate", made.shop, "--work", work, "--json")
-    assert document.code == 0 and document.json == json.loads((work / "reports" / "quality.json").read_text())
-    assert len((work / "reports" / "queries.jsonl").read_text().splitlines()) == 3
+    assert document.code == 0 and document.json == json.loads((reports / "report.json").read_text())
+    systems = [row["system"] for row in document.json["report"]["rows"] if row["slice"] == "all"]
+    assert systems == ["engagement", "LLM with context", reports.name]
+    assert len((reports / "queries.jsonl").read_text().splitlines()) == 3
+    shown = tools.run("release", "show", made.shop, "--work", work, "--json").json
+    assert shown["gate"]["verdict"] == "PASS" and shown["gate"]["look"] == 1
+    assert shown["gate"]["report"] == hashlib.sha256((reports / "report.json").read_bytes()).hexdigest()

@@ -13,8 +13,8 @@ import pytest
 from domain.errors import StageMissing, UserError
 from domain.shop import Shop, open_shop
 from domain.withheld import read_withheld, remove_withheld, withheld_file
-from querywise.pipeline import make_release
 from querywise.replay import replay_shop, show_replay, write_withheld
+from querywise.shipping import ship
 from release import open_release
 from release.manifest import read_manifest
 
@@ -56,7 +56,7 @@ def served(path: Path, query: str):
 
 
 def test_what_does_harm_is_withheld_until_it_is_taken_off_the_list(shop, capsys):
-    before = make_release(shop)
+    before = ship(shop).folder
     assert served(before, "ginger ale") == (["ginger"], ["dish soap"])
 
     found = replay_shop(shop, draws=50)
@@ -78,12 +78,12 @@ def test_what_does_harm_is_withheld_until_it_is_taken_off_the_list(shop, capsys)
     assert (entry.query, entry.part, entry.loss, entry.before, entry.after) == ("ginger ale", "rewrites", 1.0, 1.0, 0.0)
     assert (entry.searches, entry.date, entry.origin) == (60, TODAY, f"labels {found.made['labels']}")
 
-    after = make_release(shop)
+    after = ship(shop).folder
     assert after != before
     assert served(after, "ginger ale") == (["ginger"], [])
     assert served(after, "dishes") == served(before, "dishes")
     assert "withheld" in read_manifest(after).fingerprints and "withheld" not in read_manifest(before).fingerprints
-    assert make_release(shop) == after
+    assert ship(shop).folder == after
 
     # What is withheld already is not found again, and stays on the list.
     again = replay_shop(shop, draws=50)
@@ -91,12 +91,12 @@ def test_what_does_harm_is_withheld_until_it_is_taken_off_the_list(shop, capsys)
     assert write_withheld(shop, again, today=TODAY).total == 1
 
     remove_withheld(withheld_file(shop.work), "ginger ale")
-    assert served(make_release(shop), "ginger ale") == (["ginger"], ["dish soap"])
+    assert served(ship(shop).folder, "ginger ale") == (["ginger"], ["dish soap"])
 
 
 def test_a_release_does_not_ignore_a_list_that_is_malformed(shop):
     withheld_file(shop.work).write_text('{"query": "dishes"}\n')
-    for refuse in (make_release, replay_shop):
+    for refuse in (ship, replay_shop):
         with pytest.raises(UserError, match=r"withheld\.jsonl:1: part"):
             refuse(shop)
 
@@ -123,14 +123,14 @@ def test_pairs_that_would_settle_a_loss_are_written_as_judgements_to_fill_in(sho
 
 
 def test_more_systems_are_replayed_by_name(shop):
-    student = open_release(make_release(shop))
+    student = open_release(ship(shop).folder)
     found = replay_shop(shop, further={"student": student}, way="filter", draws=5)
     assert "student" in {row.system for row in found.rows}
     assert (found.harm_way, found.harm_factor) == ("filter", 0.0)
 
 
 def test_without_labels_the_release_is_looked_at_and_without_both_there_is_nothing(shop):
-    release = make_release(shop)
+    release = ship(shop).folder
     shop.labels_file.unlink()
     found = replay_shop(shop, draws=5)
     assert found.harm_of == f"release {release.name}"
