@@ -21,8 +21,11 @@ from domain.context import ContextStore
 from domain.label import read_labels
 from domain.shop import open_shop
 from domain.understanding import Understander
-from evals import ask, compare, read_gold
+from evals import ask, compare, read_gold, to_markdown
 from evals.labels import LabelledQueries
+from evals.replay import replay_table
+from querywise.evaluation import evaluate_release
+from querywise.replay import replay_shop
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "quality.md"
@@ -35,10 +38,18 @@ knows words, a shop's log knows its shoppers, and the question is what each is w
 - **engagement**: the top-converting categories of the log alone, no LLM.
 - **LLM without context**: the prompt and the candidates, but no evidence of the log.
 - **LLM with context**: the same prompt with the shop's evidence; this is what a release serves for head and torso.
-- **release**: what the service answers: the labels, and for every other query the nearest categories (`fallback`).
+- **the release**, by its id: what the service answers: the labels, and for every other query the nearest categories (`fallback`).
 
 How each figure is computed is in [evaluation.md](evaluation.md). Only head and torso were labelled: on the tail and on
 unseen queries the two LLM rows abstain, and the release row shows the fallback until a student takes its place.
+"""
+
+REPLAY = """The answers of the electronics shop at work in a search on the lists that its three raters judged: BM25 over the
+catalogue alone, and with categories as a boost or a filter and rewrites as further wordings. Brackets are paired 95%
+intervals over queries; the boost's factor is chosen on the other half of the queries. An unjudged product counts as
+irrelevant, except in the condensed list, from which it is taken out: what brings up products that nobody judged looks
+worse than it is. The release equals its labels here, since a category without confidence is not acted upon. A student
+does not exist yet. `querywise evaluate SHOP --replay` does this for a shop of yours, the queries harmed first.
 """
 
 GAINS = """Leaf F1 of the same model, prompt and checks, shown the evidence or not, with the paired 95% interval of the
@@ -102,7 +113,13 @@ def main() -> None:
         prompt_section(shops, options.work),
         *sections,
     ]
-    if len(parts) == 1:
+    if len(parts) == 2:
+        shop = open_shop(parts[1].folder, work=options.work / f"quality-{parts[1].name}")
+        replayed = replay_shop(shop, gold=parts[1].gold)
+        page += ["# What it does to a search\n", REPLAY]
+        for queries in dict.fromkeys(row.queries_of for row in replayed.rows):
+            page += [f"## {queries.capitalize()}\n", "\n".join(replay_table(replayed.rows, queries)) + "\n"]
+    else:
         page.append("# The electronics shop\n\nNot measured: its data was not at hand.\n")
     PAGE.write_text("\n".join(page))
     sys.stdout.write(f"{PAGE}\n")
@@ -114,13 +131,14 @@ def measure(part: Part, work: Path) -> str:
     shop = [str(part.folder), "--work", str(folder)]
     # Labels that stand would be carried over, although the checks may be others by now.
     shutil.rmtree(folder / "labels", ignore_errors=True)
+    shutil.rmtree(folder / "releases", ignore_errors=True)
     (folder / "examples.jsonl").unlink(missing_ok=True)
     model = ["--model", f"recorded:{part.recording}"]
     for command in (["run", *shop, *model], ["label", *shop, *model, "--without-context"]):
         subprocess.run([sys.executable, "-m", "querywise", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    evaluate = [sys.executable, "-m", "querywise", "evaluate", *shop, "--gold", str(part.gold)]
-    done = subprocess.run(evaluate, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    tables = done.stdout.split("\n", 1)[1].lstrip()
+    report = evaluate_release(open_shop(part.folder, work=folder), "current", gold=part.gold, thorough=False)
+    assert report.evaluation.report is not None
+    tables = to_markdown(report.evaluation.report, title=part.name).split("\n", 1)[1].lstrip()
     recall = recall_table(part.folder, work / f"quality-{part.name}", part.gold)
     return f"{tables}\n## Candidates: what the model could have chosen from\n\n{recall}"
 
