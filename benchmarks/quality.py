@@ -38,18 +38,20 @@ knows words, a shop's log knows its shoppers, and the question is what each is w
 - **engagement**: the top-converting categories of the log alone, no LLM.
 - **LLM without context**: the prompt and the candidates, but no evidence of the log.
 - **LLM with context**: the same prompt with the shop's evidence; this is what a release serves for head and torso.
-- **the release**, by its id: what the service answers: the labels, and for every other query the nearest categories (`fallback`).
+- **the release**, by its id: what the service answers, which is the labels, and for every other query the nearest
+  categories (`fallback`).
 
 How each figure is computed is in [evaluation.md](evaluation.md). Only head and torso were labelled: on the tail and on
 unseen queries the two LLM rows abstain, and the release row shows the fallback until a student takes its place.
 """
 
-REPLAY = """The answers of the electronics shop at work in a search on the lists that its three raters judged: BM25 over the
-catalogue alone, and with categories as a boost or a filter and rewrites as further wordings. Brackets are paired 95%
-intervals over queries; the boost's factor is chosen on the other half of the queries. An unjudged product counts as
-irrelevant, except in the condensed list, from which it is taken out: what brings up products that nobody judged looks
-worse than it is. The release equals its labels here, since a category without confidence is not acted upon. A student
-does not exist yet. `querywise evaluate SHOP --replay` does this for a shop of yours, the queries harmed first.
+REPLAY = """The answers of the electronics shop at work in a search on the lists that its three raters judged: BM25 over
+the catalogue alone, and with categories as a boost or a filter and rewrites as further wordings. Brackets are
+paired 95% intervals over queries; the boost's factor is chosen on the other half of the queries. An unjudged
+product counts as irrelevant, except in the condensed list, from which it is taken out: what brings up
+products that nobody judged looks worse than it is. The release equals its labels here, since a category
+without confidence is not acted upon. A student does not exist yet. `querywise evaluate SHOP --replay` does
+this for a shop of yours, the queries harmed first.
 """
 
 GAINS = """Leaf F1 of the same model, prompt and checks, shown the evidence or not, with the paired 95% interval of the
