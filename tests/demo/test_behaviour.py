@@ -55,6 +55,6 @@ def test_the_sheets_give_the_committed_file() -> None:
 
 def test_nothing_the_pipeline_must_not_read_lies_in_the_shop_folder() -> None:
     assert BEHAVIOUR.parent != SHOP
-    committed = {"shop.toml", "taxonomy.csv", "products.jsonl"}
+    committed = {"shop.toml", "gates.toml", "taxonomy.csv", "products.jsonl"}
     generated = {"ubi_queries.parquet", "ubi_events.parquet"}
     assert committed <= {path.name for path in SHOP.iterdir()} <= committed | generated
