@@ -23,6 +23,7 @@ from evals.judge import (
     to_text,
 )
 from evals.judge.blocks import Block, Grid, as_text
+from prompts.judge import PERTURBATIONS
 from querywise.judges import People, VerdictFile, verdict_files
 
 __all__ = ["Worth", "nothing_known", "shown", "worth_of"]
@@ -108,7 +109,9 @@ def worth_of(shop: Shop, task: JudgeTask, judge: str, people: People) -> Worth:
         if agreement and scored
         else None,
         consistency=self_consistency(plain.verdicts) if plain.repeats else None,
-        audit=_audited(plain, {file.perturbation: file.first for file in files if file.perturbation}),
+        audit=_audited(
+            plain, {change: file.first for change in PERTURBATIONS for file in files if file.perturbation == change}
+        ),
         unknown="" if agreement else _unknown(task),
     )
 
@@ -135,21 +138,27 @@ def _audited(plain: VerdictFile, changed: Mapping[str, Sequence[Verdict | Unscor
 
 def _agreement(found: JudgeAgreement) -> list[Block]:
     held, whole, people = found.ceiling, found.with_people, found.people
-    rows = (
-        ("the judge with the median of people", shown(whole.kappa), shown(whole.quadratic_kappa)),
-        ("the judge in the place of a person", shown(held.judge.plain), shown(held.judge.quadratic)),
-        ("a person: the ceiling", shown(held.person.plain), shown(held.person.quadratic)),
-        ("the judge less a person", _gap(held.gap.plain), _gap(held.gap.quadratic)),
-        ("people in pairs", shown(people.pairwise.plain), shown(people.pairwise.quadratic)),
-    )
-    raters = "one person" if len(held.lines) == 1 else f"{len(held.lines):,} people"
+    rows = [("the judge with the median of people", shown(whole.kappa), shown(whole.quadratic_kappa))]
+    raters, beside = "one person" if len(held.lines) == 1 else f"{len(held.lines):,} people", ""
+    if people.raters > 1:
+        rows += [
+            ("the judge in the place of a person", shown(held.judge.plain), shown(held.judge.quadratic)),
+            ("a person: the ceiling", shown(held.person.plain), shown(held.person.quadratic)),
+            ("the judge less a person", _gap(held.gap.plain), _gap(held.gap.quadratic)),
+            ("people in pairs", shown(people.pairwise.plain), shown(people.pairwise.quadratic)),
+        ]
+        beside = (
+            f", of people among themselves {shown(people.alpha)}. In the place of a person: against the median of the "
+            "others, each person left out in turn"
+        )
+    else:
+        raters += ", no item by two of them: how far people agree, which no judge can be asked to pass, is not known"
     return [
         f"{found.judge}, on {found.task}: {whole.items:,} items of {whole.queries:,} queries have a verdict and were "
         f"graded by {raters}.",
-        Grid(head=("agreement", "Cohen's kappa", "quadratic kappa"), rows=rows),
-        f"Exact agreement {shown(whole.exact)}; Krippendorff's alpha {shown(whole.alpha)}, of people among themselves "
-        f"{shown(people.alpha)}. In the place of a person: against the median of the others, each person left out in "
-        "turn. Brackets: 95% cluster bootstrap over queries.",
+        Grid(head=("agreement", "Cohen's kappa", "quadratic kappa"), rows=tuple(rows)),
+        f"Exact agreement {shown(whole.exact)}; Krippendorff's alpha {shown(whole.alpha)}{beside}. "
+        "Brackets: 95% cluster bootstrap over queries.",
     ]
 
 
@@ -165,8 +174,8 @@ def _mean(found: JudgedFigure) -> str:
 
 def _steadiness(found: Consistency) -> str:
     return (
-        f"Asked {found.repeats} times: {interval(found.same)} of {found.items:,} items have one grade throughout, and two "
-        f"repeats differ on {interval(found.flips)}; Krippendorff's alpha between them {shown(found.alpha)}."
+        f"Asked {found.repeats} times: {interval(found.same)} of {found.items:,} items have one grade throughout, and "
+        f"two repeats differ on {interval(found.flips)}; Krippendorff's alpha between them {shown(found.alpha)}."
     )
 
 

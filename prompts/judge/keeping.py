@@ -12,13 +12,28 @@ from domain.errors import UserError
 from domain.verdict import Item, Unscored, Verdict, read_verdicts, write_verdicts
 from prompts.judge.judge import Judge
 
-__all__ = ["keep_verdicts", "verdicts_file"]
+__all__ = ["keep_verdicts", "read_kept", "verdicts_file"]
 
 
 def verdicts_file(work: Path, judge: Judge) -> Path:
     """Return where a judge's verdicts are kept in a work folder; of a perturbed judge a file of its own."""
     name = re.sub(r"[^A-Za-z0-9@._]+", "-", f"{judge.model} {judge.rubric.id}").strip("-.")
     return work / "verdicts" / judge.task / f"{name}{f'.{judge.perturbation}' if judge.perturbation else ''}.jsonl"
+
+
+def read_kept(path: Path) -> list[Verdict | Unscored]:
+    """Return what a file holds.
+
+    Raises:
+        UserError: when that is no verdicts.
+    """
+    try:
+        return list(read_verdicts(path))
+    except ValidationError as error:
+        said = error.errors(include_url=False, include_context=False)[0]["msg"]
+        raise UserError(
+            f"{path} holds something that is no verdict: {said}", hint="take the file away and run again: it is free"
+        ) from None
 
 
 def keep_verdicts(path: Path, results: Iterable[Verdict | Unscored]) -> int:
@@ -30,15 +45,7 @@ def keep_verdicts(path: Path, results: Iterable[Verdict | Unscored]) -> int:
     Raises:
         UserError: when what is there are no verdicts.
     """
-    kept: dict[tuple[Item, str, str], Verdict | Unscored] = {}
-    try:
-        for old in read_verdicts(path) if path.is_file() else ():
-            kept[_place(old)] = old
-    except ValidationError as error:
-        said = error.errors(include_url=False, include_context=False)[0]["msg"]
-        raise UserError(
-            f"{path} holds something that is no verdict: {said}", hint="take the file away and run again: it is free"
-        ) from None
+    kept = {_place(old): old for old in (read_kept(path) if path.is_file() else ())}
     for result in results:
         if isinstance(result, Verdict) or not isinstance(kept.get(_place(result)), Verdict):
             kept[_place(result)] = result

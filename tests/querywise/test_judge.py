@@ -1,10 +1,12 @@
-"""`judge` from the command line: exported, answered by hand, replayed, kept."""
+"""`judge` from the command line: exported, answered by hand, replayed, kept, and held against people."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import pytest
 from domain.verdict import Unscored, Verdict, read_verdicts
 from prompts import Completion
 from prompts.cache import CompletionCache
+from prompts.ledger import Ledger, LedgerLine
 
+ROOT = Path(__file__).resolve().parents[2]
 JUDGEMENTS = """query,product_id,rating,rater
 Ginger Ale,ginger1,3,a
 ginger ale,ginger1,2,b
@@ -27,6 +31,12 @@ FACETS = {
     "category": ("expected", "scope"),
     "rewrite": ("keeps_need", "keeps_constraints", "type_right", "can_be_served"),
 }
+
+
+needs_extra = pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("krippendorff", "ppi_py", "crowdkit")),
+    reason="the extra `judge` is not installed",
+)
 
 
 @pytest.fixture
@@ -51,7 +61,7 @@ def judge(tools, shop, work):
     return run
 
 
-def answers(exported: Path, task: str, *, leave_out: str = "") -> list[Completion]:
+def answers(exported: Path, task: str, *, leave_out: str = "", yes_to: str = " no such text ") -> list[Completion]:
     """A completion of each exported request: yes to whatever names its query's first word, no to the rest."""
     made = []
     for line in exported.read_text().splitlines():
@@ -59,7 +69,7 @@ def answers(exported: Path, task: str, *, leave_out: str = "") -> list[Completio
         shown = request["body"]["messages"][1]["content"]
         word = re.findall(r"<query>(\w+)", shown)[0]
         verdicts = [
-            {"id": short, "reason": "By hand."} | dict.fromkeys(FACETS[task], word in text.lower())
+            {"id": short, "reason": "By hand."} | dict.fromkeys(FACETS[task], word in text.lower() or yes_to in text)
             for short, text in re.findall(r'<item id="(i\d+)">\n(.*?)\n</item>', shown, re.DOTALL)
             if not (leave_out and leave_out in text)
         ]
@@ -204,3 +214,139 @@ def test_mistakes(judge, shop, work, tmp_path) -> None:
     assert "no labelled queries" in judge(task="category").mistake()
     shutil.rmtree(work / "warehouse")
     assert "products.parquet is missing" in judge().mistake()
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@needs_extra
+def test_a_run_ends_with_what_people_say_of_the_same_items(judge, tmp_path) -> None:
+    judge("--export", tmp_path / "out.jsonl")
+    recording = record(tmp_path / "r.jsonl", answers(tmp_path / "out.jsonl", "relevance"))
+    found = judge("--json", model=recording).json["worth"]
+    # People's medians are 2 (the lower of 3 and 2), 0, 0, 3; the judge says 3, 0, 0, 3. The squared distance is 1 on
+    # one item of four; over all 16 pairs of a grade of theirs and one of the judge's it is 10 + 2 * 18 + 18 = 64.
+    agreement = found["agreement"]["with_people"]
+    assert agreement["quadratic_kappa"]["estimate"]["value"] == pytest.approx(1 - 0.25 / 4)
+    # By chance they agree on 0 in a quarter and on 3 in an eighth of the cases.
+    assert agreement["kappa"]["estimate"]["value"] == pytest.approx(1 - 0.25 / 0.625)
+    assert agreement["exact"]["estimate"]["value"] == 0.75
+    assert found["agreement"]["people"]["items"] == 1
+    # Both queries have a mean of 1.5 by the judge; two are too few to correct it by.
+    assert found["figure"]["naive"]["value"] == 1.5 and found["figure"]["correction"] is None
+    assert (found["consistency"], found["audit"], found["unknown"]) == (None, None, "")
+    text = judge(model=recording).out
+    assert "| the judge with the median of people | 0.600 [" in text and "| 0.938 [" in text
+    assert "4 items of 2 queries have a verdict and were graded by 2 people" in one_line(text)
+    assert "Exact agreement 0.750 [" in text and "people labelled too few" in one_line(text)
+
+
+@needs_extra
+def test_repeats_and_an_audit_are_summed_up(judge, work, tmp_path) -> None:
+    judge("--export", tmp_path / "out.jsonl", "--repeat", "3", "--audit")
+    completions = answers(tmp_path / "out.jsonl", "relevance", yes_to="Note to the judge")
+    # The second pass says no to everything.
+    for place in (2, 3):
+        no = completions[place].content.replace("true", "false")
+        completions[place] = Completion(key=completions[place].key, content=no, model="by-hand")
+    recording = record(tmp_path / "r.jsonl", completions)
+    result = judge("--repeat", "3", "--audit", "--json", model=recording)
+    found = result.json["worth"]
+    # ginger1 and kombucha1 have 3, 0, 3, the others 0 throughout; of three pairs of passes two differ on the former.
+    assert found["consistency"]["same"]["value"] == 0.5
+    assert found["consistency"]["flips"]["value"] == pytest.approx(1 / 3)
+    effects = {effect["perturbation"]: effect for effect in found["audit"]["effects"]}
+    assert list(effects) == ["order", "short", "long", "brand", "praise", "command"]
+    # The command turns soap1 and chips1 from 0 to 3, two items of four.
+    assert (effects["command"]["shift"]["value"], effects["command"]["changed"]["value"]) == (1.5, 0.5)
+    assert effects["praise"]["shift"]["value"] == 0
+    assert all(effect["noise"]["value"] == 0.5 for effect in effects.values())
+    # What is kept is summed up, also by a run that asks for less.
+    later = judge(model=recording)
+    assert "Asked 3 times: 0.500 [" in later.out and "| command" in later.out
+    assert len((later.err + later.out).splitlines()) < 60
+    assert json.loads(judge("--json", model=recording).out)["worth"] == found
+
+
+@needs_extra
+def test_a_repeat_of_some_items_alone_is_no_measure_of_noise(judge, tmp_path) -> None:
+    (tmp_path / "q.jsonl").write_text('"humm"\n')
+    judge("--export", tmp_path / "out.jsonl", "--repeat", "2", "--audit")
+    recording = record(tmp_path / "r.jsonl", answers(tmp_path / "out.jsonl", "relevance"))
+    judge("--audit", model=recording)
+    found = judge("--repeat", "2", "--queries", tmp_path / "q.jsonl", "--json", model=recording).json["worth"]
+    assert found["consistency"]["items"] == 2
+    assert all((effect["items"], effect["noise"]) == (4, None) for effect in found["audit"]["effects"])
+
+
+@needs_extra
+def test_verdicts_that_nobody_can_vouch_for_are_said_to_be_so(judge, shop, tmp_path) -> None:
+    def run(task: str, *more: str):
+        judge("--export", tmp_path / "out.jsonl", *more, task=task)
+        recording = record(tmp_path / f"{task}.jsonl", answers(tmp_path / "out.jsonl", task))
+        return judge(*more, "--json", task=task, model=recording).json["worth"], recording
+
+    found, recording = run("rewrite")
+    assert found["agreement"] is None and "people's grades of rewrites are read from no file" in found["unknown"]
+    assert "Nobody knows how good these verdicts are" in judge(task="rewrite", model=recording).out
+    # One person's labels, and every category right: there is no ceiling, and no kappa.
+    found, recording = run("category")
+    assert "every item the grade 1" in found["agreement"]["with_people"]["kappa"]["undefined"]
+    text = one_line(judge(task="category", model=recording).out)
+    assert "graded by one person, no item by two of them" in text and "not defined" in text
+    (shop / "gold.jsonl").unlink()
+    found, _ = run("category", "--sample", "2")
+    assert found["agreement"] is None and "Add some of these queries" in found["unknown"]
+
+
+def test_without_the_extra_the_verdicts_are_kept_all_the_same(judge, work, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "krippendorff", None)
+    judge("--export", tmp_path / "out.jsonl")
+    result = judge(model=record(tmp_path / "r.jsonl", answers(tmp_path / "out.jsonl", "relevance")))
+    assert result.code == 0 and len(kept(work)) == 4
+    assert "could not be computed" in result.out and "pip install 'querywise[judge]'" in result.out
+
+
+@needs_extra
+def test_a_panel_is_held_against_people_beside_its_members(judge, tools, shop, work, tmp_path) -> None:
+    def together(*more: Any):
+        return tools.run("judge", shop, "--work", work, "--task", "relevance", "--panel", *more)
+
+    assert "and 0 judged relevance" in together("majority").mistake()
+    judge("--export", tmp_path / "out.jsonl", "--audit")
+    judge("--audit", model=record(tmp_path / "r.jsonl", answers(tmp_path / "out.jsonl", "relevance")))
+    assert "and 1 judged relevance" in together("majority").mistake()
+    # The second judge says yes to all, and is asked about one query only.
+    (tmp_path / "q.jsonl").write_text('"humm"\n')
+    second = ("--rubric", ROOT / "benchmarks" / "rubrics" / "relevance_plain.md", "--queries", tmp_path / "q.jsonl")
+    judge("--export", tmp_path / "out.jsonl", *second)
+    [yes] = answers(tmp_path / "out.jsonl", "relevance", yes_to="")
+    judge(*second, model=record(tmp_path / "r.jsonl", [yes]))
+    line = LedgerLine(
+        run="r", shop="s", prompt="p", model="m", key=yes.key, route="sync", tokens_in=1, tokens_cached=0, tokens_out=1,
+        price=0.25, price_source="shop.toml",
+    )  # fmt: skip
+    with Ledger(work / "ledger") as ledger:
+        ledger.append([line])
+
+    found = together("majority", "--json").json
+    # chips1 and kombucha1: people and the first judge say 0 and 3, the second 3 and 3; of 0 and 3 the lower one counts.
+    assert [verdict["grade"] for verdict in found["panel"]["verdicts"]] == [0, 3]
+    assert (found["left_out"], found["panel"]["unanimous"]) == (2, 0.5)
+    assert found["agreement"]["with_people"]["kappa"]["estimate"]["value"] == 1
+    first, second_one = found["members"]
+    assert first["agreement"]["with_people"]["exact"]["estimate"]["value"] == 1
+    assert second_one["agreement"]["with_people"]["exact"]["estimate"]["value"] == 0.5
+    assert second_one["judge"].startswith("by-hand, relevance_plain@1")
+    assert (first["cost"], second_one["cost"]) == ({"usd": None, "unpriced": 1}, {"usd": 0.25, "unpriced": 0})
+    assert found["cost"] == {"usd": 0.25, "unpriced": 1} and found["panel"]["usd"] is None
+    for method in ("majority", "dawid_skene"):
+        text = together(method).out
+        assert "| $0.2500 and the unknown price of 1 |" in text and "2 items that only some" in one_line(text)
+    assert "a panel asks nothing" in together("majority", "--dry-run").mistake()
+    [plain] = (work / "verdicts").rglob("*plain*.jsonl")
+    plain.write_text(plain.read_text().replace('"humm"', '"vernors"'))
+    assert "no item in common" in together("majority").mistake()
+    plain.write_text("{}")
+    assert "holds something that is no verdict" in together("majority").mistake()
