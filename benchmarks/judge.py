@@ -65,7 +65,8 @@ class Bench:
     """The recorded verdicts and the ratings; `sample` are the queries that were asked in every way.
 
     `passes` are those of the judge by the nonce of the repeat, the first of all queries and the others of the sample;
-    `changed` are those of the audit by what was changed, and `plain` those of the plain rubric, of the sample both.
+    `changed` are those of the audit by what was changed, of the sample, and `plain` those of the plain rubric, of all
+    queries that had no part in ours.
     """
 
     ratings: tuple[Rating, ...]
@@ -151,7 +152,10 @@ def replay(folder: Path, recording: Path, work: Path) -> Bench:
     judge = ("judge", folder, "--work", work, "--task", "relevance", "--model", f"recorded:{recording}")
     call(*judge)
     ours, *changes = files_of(*judge, "--queries", queries, "--repeat", "3", "--audit")
-    [plain] = files_of(*judge, "--queries", queries, "--rubric", PLAIN)
+    others = work / "others.jsonl"
+    asked = sorted({rating.item.query for rating in ratings if not is_development(rating.item.query)})
+    others.write_text("".join(json.dumps(query) + "\n" for query in asked))
+    [plain] = files_of(*judge, "--queries", others, "--rubric", PLAIN)
     passes: dict[str, list[Verdict | Unscored]] = {}
     for verdict in read_verdicts(ours):
         passes.setdefault(verdict.repeat, []).append(verdict)
@@ -221,7 +225,7 @@ pairs. On the other queries the judge less a person is {difference(gap)} in quad
 def rubrics(bench: Bench) -> str:
     """Compare the rubric of facets with a plain one on the same pairs, both by the same resamples of the queries."""
     judges = {
-        "facets: `judge_relevance@1`": grades(bench.sampled),
+        "facets: `judge_relevance@1`": grades(bench.split(development=False)),
         "plain: a line for each grade": grades(bench.plain),
     }
     people = reference(bench.ratings, "relevance")
@@ -241,8 +245,8 @@ def rubrics(bench: Bench) -> str:
     rows.append(("difference, paired", *map(difference, gains)))
     return f"""### Facets or a plain rubric
 
-The same model on {len(every.items):,} pairs of {every.queries} queries that had no part in the rubric, drawn by a seed;
-the plain one is `benchmarks/rubrics/relevance_plain.md`.
+The same model on {len(every.items):,} pairs, of all {every.queries} queries that had no part in the rubric; the plain
+one is `benchmarks/rubrics/relevance_plain.md`.
 
 {lines(("rubric", "quadratic kappa", "Cohen's kappa", "exact agreement"), rows)}
 """
@@ -293,7 +297,7 @@ def panels(bench: Bench) -> str:
         passes[f"facets, pass {repeat}"] = [
             replace(verdict, judge=f"{verdict.judge}, pass {repeat}", repeat="") for verdict in verdicts
         ]
-    passes["plain"] = list(bench.plain)
+    passes["plain"] = [verdict for verdict in bench.plain if verdict.item.query in bench.sample]
     rows = [(name, *kappas(judge_agreement(given, bench.ratings))) for name, given in passes.items()]
     facets = [name for name in passes if name != "plain"]
     methods: tuple[PanelMethod, ...] = ("majority", "dawid_skene")
@@ -375,11 +379,11 @@ held people's mean of all, and how many more pairs people would have to rate for
 CAVEATS = """### What these figures do not say
 
 - One model answered everything, the plain rubric and the repeats too. Another model has other figures.
-- It was recorded in conversations of some fifteen requests, several of one query among them, not request by request.
+- It was recorded in conversations of 27 to 75 requests, several of one query among them, not request by request.
   Within one it may keep to its first reading of a query, so that it looks steadier than it is; and where the reading
   changes from one conversation to the next, all pairs of the query change at once. Repeats and changes were
   conversations of their own.
-- The pairs on which rubrics, changes, repeats and panels are compared are of few queries: only what is large can show.
+- The pairs on which changes, repeats and panels are compared are of few queries: only what is large can show.
 - People are noisy: printers that run on AA batteries were rated 3 for `aa`. A judge that agrees with the median of the
   others better than a person does is closer to what most people say, which need not be right.
 - It is one shop, in English, and its pairs are mostly just right or of no use.
