@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from domain.context import ContextStore
 from domain.errors import UserError
 from domain.shop import Shop
 from evals.evaluation import to_text
@@ -16,6 +17,7 @@ from evals.replay import Replay
 from querywise.evaluation import Evaluated, evaluate_release
 from querywise.marks import report_of
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, status, work_on
+from querywise.pipeline import fingerprints
 from querywise.replay import Withholding, replay_shop, write_withheld
 from release import current_release, list_releases
 
@@ -70,8 +72,11 @@ def _built_last(shop: Shop) -> str:
     """Return the release that was built last, or else the one that is served.
 
     Raises:
+        StageMissing: when the shop was not ingested, or has no contexts.
         UserError: when there is none.
     """
+    fingerprints(shop)
+    ContextStore(shop.context_file)
     built = str(report_of(shop, "release").get("release"))
     chosen = built if built in list_releases(shop.releases) else current_release(shop.releases)
     if chosen is None:
