@@ -204,7 +204,7 @@ def peeking(*, loss: float, margin: float, looks: int, step: int, repeats: int, 
         sides = [Ratio.mean(side.astype(np.float64)) for side in (candidate, base)]
         reached = set()
         for look in range(1, looks + 1):
-            gain = gained(*sides, members=np.arange(step * look))
+            gain = gained(sides[0], sides[1], np.arange(step * look))
             assert gain is not None
             passes = gain.spread.below(-margin, worst=gain.low)
             fails = gain.spread.above(-margin, best=gain.high)
