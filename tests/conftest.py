@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+# Workers of pytest-xdist have it set; what the program prints where there is no terminal must not depend on it.
+os.environ.pop("COLUMNS", None)
 
 
 def refuse_the_network(event: str, args: tuple[Any, ...]) -> None:

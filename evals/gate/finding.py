@@ -99,7 +99,7 @@ class _Sample:
             slice=asked.slice,
             side=asked.side,
             bound=asked.bound,
-            value=_estimate(value),
+            value=_estimate(value, lowest=0.0),
         )
         return _tested(found, value, beyond=asked.bound)
 
@@ -112,7 +112,7 @@ class _Sample:
             slice=asked.slice,
             side=side,
             bound=asked.margin if side == "at_most" else -asked.margin,
-            value=_estimate(self._measured(asked.measure, asked.slice)),
+            value=_estimate(self._measured(asked.measure, asked.slice), lowest=0.0),
         )
         if self._base is None:
             return replace(found, holds=True, reason="no release is served yet that this one could be worse than")
@@ -122,7 +122,7 @@ class _Sample:
             reason = "both releases answer every query of the slice alike"
             return replace(found, gain=same, queries=same.queries, holds=True, reason=reason)
         gain = gained(self._candidate[asked.measure], self._base[asked.measure], members)
-        return _tested(replace(found, gain=_estimate(gain)), gain, beyond=0.0)
+        return _tested(replace(found, gain=_estimate(gain, lowest=-1.0)), gain, beyond=0.0)
 
     def _members(self, spec: str) -> NDArray[np.intp]:
         return select(spec, self._attributes).members
@@ -180,14 +180,14 @@ def _too_few(found: Finding, judged: int, what: str) -> Finding:
     return replace(found, reason=reason, fewest=LEAST_QUERIES - judged)
 
 
-def _estimate(quantity: Quantity | None) -> Estimate | None:
+def _estimate(quantity: Quantity | None, *, lowest: float) -> Estimate | None:
     """Return a quantity with the interval in which the test would leave its bound open at a level of 0.025."""
     if quantity is None:
         return None
     return Estimate(
         value=quantity.value,
-        low=quantity.spread.least(_INTERVAL, worst=quantity.low),
-        high=quantity.spread.most(_INTERVAL, best=quantity.high),
+        low=max(quantity.spread.least(_INTERVAL, worst=quantity.low), lowest),
+        high=min(quantity.spread.most(_INTERVAL, best=quantity.high), 1.0),
         queries=quantity.queries,
     )
 

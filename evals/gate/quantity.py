@@ -4,6 +4,9 @@ Most measures are no means over queries: F1 is a harmonic mean of ratios of sums
 values whose mean is the measure and whose spread is that of the measure (the jackknife's pseudo-values: Tukey 1958,
 Bias and confidence in not quite large samples, Annals of Mathematical Statistics 29). Of a mean over queries they are
 the queries' own values.
+
+The ends of the scale are what one query could be worth at worst and at best: 0 and 1 for a mean, and beyond them where
+a query with many ids weighs more than others. For the weight of what was not drawn the heaviest that was drawn stands.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.estimates import Array, Statistic
+from evals.calibration import CalibrationError
+from evals.estimates import Array, Harmonic, Ratio, Statistic
 from evals.gate.spread import Spread
 
 __all__ = ["Quantity", "gained", "measured"]
@@ -25,7 +29,8 @@ _BLOCK = 4_000_000  # weights in memory at a time: 32 MB
 class Quantity:
     """A measure, or a difference of two, with its spread over the queries that have something to judge.
 
-    ``low`` and ``high`` are the ends of its scale. ``judged`` is the fewer queries of the two sides of a difference.
+    ``low`` and ``high`` are what a query could be worth at worst and at best. ``judged`` is the fewer queries of the
+    two sides of a difference.
     """
 
     value: float
@@ -52,7 +57,14 @@ def measured(statistic: Statistic, members: NDArray[np.intp]) -> Quantity | None
         return None
     part = statistic.only(places)
     values = _pseudo_values(part, places.size)
-    return Quantity(value=float(values.mean()), spread=Spread.of(values), judged=places.size, low=0.0, high=1.0)
+    value, heaviest = float(values.mean()), _heaviest(part)
+    return Quantity(
+        value=value,
+        spread=Spread.of(values),
+        judged=places.size,
+        low=value - heaviest * value,
+        high=value + heaviest * (1 - value),
+    )
 
 
 def gained(candidate: Statistic, base: Statistic, members: NDArray[np.intp]) -> Quantity | None:
@@ -65,15 +77,35 @@ def gained(candidate: Statistic, base: Statistic, members: NDArray[np.intp]) -> 
     if not of_candidate.any() or not of_base.any():
         return None
     places = members[of_candidate | of_base]
-    first, second = (_pseudo_values(side.only(places), places.size) for side in (candidate, base))
-    values = first - second
-    judged = min(np.count_nonzero(of_candidate), np.count_nonzero(of_base))
-    return Quantity(value=float(values.mean()), spread=Spread.of(values), judged=int(judged), low=-1.0, high=1.0)
+    parts = candidate.only(places), base.only(places)
+    first, second = (_pseudo_values(part, places.size) for part in parts)
+    heavy, heavy_base = (_heaviest(part) for part in parts)
+    value, of_first, of_second = float((first - second).mean()), float(first.mean()), float(second.mean())
+    return Quantity(
+        value=value,
+        spread=Spread.of(first - second),
+        judged=min(int(np.count_nonzero(of_candidate)), int(np.count_nonzero(of_base))),
+        low=value - heavy * of_first - heavy_base * (1 - of_second),
+        high=value + heavy * (1 - of_first) + heavy_base * of_second,
+    )
 
 
 def _is_judged(statistic: Statistic, members: NDArray[np.intp]) -> NDArray[np.bool_]:
     each = (bool(statistic.only(members[i : i + 1]).judged) for i in range(members.size))
     return np.fromiter(each, dtype=np.bool_, count=members.size)
+
+
+def _heaviest(statistic: Statistic) -> float:
+    """Return how many average queries the heaviest query weighs."""
+    if isinstance(statistic, Harmonic):
+        return max(_heaviest(statistic.precision), _heaviest(statistic.recall))
+    if isinstance(statistic, Ratio):
+        weights = statistic.bottom
+    elif isinstance(statistic, CalibrationError):
+        weights = statistic.forecasts.brier.bottom
+    else:
+        return 1.0
+    return float(weights.max() / weights.mean()) if weights.any() else 1.0
 
 
 def _pseudo_values(statistic: Statistic, queries: int) -> Array:

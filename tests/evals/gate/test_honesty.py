@@ -7,7 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.gate_honesty import Shop, absolute, claims, enough, judge, paired, peeking, share, small_samples
+from benchmarks.gate_honesty import (
+    Shop,
+    absolute,
+    claims,
+    enough,
+    heavy_losses,
+    judge,
+    paired,
+    peeking,
+    share,
+    small_samples,
+)
 from evals.estimates import Ratio
 from evals.gate.bounds import holm
 from evals.gate.quantity import gained
@@ -58,7 +69,7 @@ def test_as_good_as_current_passes_at_the_power_that_is_claimed() -> None:
 
 
 def test_the_very_same_answers_always_pass() -> None:
-    shop = Shop.make(per_slice=190)
+    shop = Shop.make(per_slice=190, sizes=(1,))
     found = list(paired(shop, margin=0.02, changed=0.0, loss=[0.0], repeats=3, seed=5))
     assert share(found, "PASS") == 1.0
 
@@ -102,6 +113,11 @@ def test_ten_looks_at_growing_data_err_no_more_often_than_alpha() -> None:
     assert found["FAIL"] <= most(0.05, 100)
     # Without spending alpha, looking ten times errs about three times as often.
     assert max(found["PASS unspent"], found["FAIL unspent"]) > 0.1
+
+
+def test_a_loss_on_the_heaviest_queries_alone_passes_no_more_often_than_alpha() -> None:
+    found = list(heavy_losses(per_slice=100, margin=0.05, repeats=60, seed=14))
+    assert share(found, "PASS") <= most(0.025, 60)
 
 
 @pytest.mark.parametrize(("up", "down"), [(0.1, 0.1), (0.03, 0.04)])

@@ -68,6 +68,19 @@ def test_spread_of_f1_is_that_of_the_bootstrap() -> None:
     assert found.value == pytest.approx(float(f1.under(np.ones((1, 300)))[0]))
 
 
+def test_the_heaviest_query_sets_the_scale_by_hand() -> None:
+    # Weights 1, 1 and 4, of which 2 is the mean: one more of the heaviest is worth 2 average ones. The measure is 5/6.
+    found = measured(ratio([1, 0, 4], [1, 1, 4]), all_of(3))
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((5 / 6 - 2 * 5 / 6, 5 / 6 + 2 * 1 / 6))
+    # Lost by the candidate, which has 5/6, and won by the base, which has 1/6: 4/6 - 2 * 5/6 - 2 * 5/6.
+    gain = gained(ratio([1, 0, 4], [1, 1, 4]), ratio([0, 1, 0], [1, 1, 4]), all_of(3))
+    assert gain is not None
+    assert (gain.low, gain.high) == pytest.approx((4 / 6 - 20 / 6, 4 / 6 + 2 * 1 / 6 + 2 * 1 / 6))
+    mean = measured(Ratio.mean(np.array([0.5, np.nan, 1.0])), all_of(3))
+    assert mean is not None and (mean.low, mean.high) == pytest.approx((0.0, 1.0))
+
+
 def test_only_the_members_count() -> None:
     mean = Ratio.mean(np.array([1.0, 1.0, 0.0, 0.0]))
     found = measured(mean, np.array([0, 3]))
