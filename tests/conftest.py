@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-
 # Workers of pytest-xdist have it set; what the program prints where there is no terminal must not depend on it.
 os.environ.pop("COLUMNS", None)
 
