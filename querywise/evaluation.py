@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -42,12 +42,14 @@ from evals.gate import Decision, Evidence, Gates, Looks, count_zeros, decide, di
 from evals.gate.gates import ServiceName
 from evals.labels import LabelledQueries
 from evals.replay import Replay
+from evals.slices import TIERS
 from prompts import load_prompt
 from querywise.judges import judged_shop
 from querywise.labels import labels_file
 from querywise.sides import asked_of, gold_of, known_to, open_named, side_of
 from querywise.summary import spending_of
 from release import GateRecord, Release, current_release, gate_key, previous_release, sign_gate
+from release.manifest import HEAD, SERVED_IDS, FileDigest
 
 __all__ = ["Evaluated", "evaluate_release"]
 
@@ -195,16 +197,17 @@ class _Measured:
         return decide(self._gates, evidence, look=look)
 
     def _unchanged(self) -> frozenset[str]:
-        """Return the slices in which both releases answer every query alike, also those that nobody labelled."""
-        if not self._base or not self._of_base:
+        """Return the slices in which both releases answer every query alike, also those that nobody labelled.
+
+        Where all but the precomputed answers is the same, a query that neither has precomputed is answered alike.
+        """
+        if not self._base or not self._of_base or _beside_the_head(self._base) != _beside_the_head(self._candidate):
             return frozenset()
-        if self._candidate.manifest.head_content != self._base.manifest.head_content:
-            return frozenset()
-        fallbacks = [
-            {name: file for name, file in release.manifest.files.items() if name.startswith("retrieval/")}
-            for release in (self._candidate, self._base)
-        ]
-        return frozenset({"all"}) if fallbacks[0] == fallbacks[1] else frozenset()
+        pairs = zip(
+            self.asked, _served(self._of_base, self.asked), _served(self._of_candidate, self.asked), strict=True
+        )
+        changed = {one.tier for one, before, after in pairs if replace(before, release=after.release) != after}
+        return frozenset(f"tier:{tier}" for tier in TIERS if tier not in changed) | ({"all"} if not changed else set())
 
     def _service(self) -> dict[ServiceName, float | None]:
         """Measure what the gates bound, on searches drawn from the log; None where none of them asks the tail."""
@@ -285,6 +288,11 @@ def _said_of(context: DomainContext, taxonomy: Taxonomy) -> Iterator[str]:
         yield f"{found.share:.0%} of the demand in {path}: {found.events:,} actions, {found.purchases:,} purchases"
     if context.next_queries:
         yield f"searched next: {', '.join(one.query for one in context.next_queries[:_SHOWN])}"
+
+
+def _beside_the_head(release: Release) -> dict[str, FileDigest]:
+    files = release.manifest.files.items()
+    return {name: digest for name, digest in files if name not in (HEAD, SERVED_IDS)}
 
 
 def _served(side: Side, asked: Sequence[Asked]) -> list[Understanding]:

@@ -85,7 +85,7 @@ def evaluation_json(evaluation: Evaluation) -> bytes:
 
 
 def write_evaluation(path: Path, evaluation: Evaluation) -> str:
-    """Write an evaluation as JSON, whole or not at all; return the SHA-256 of the file, which the release is signed with."""
+    """Write an evaluation as JSON, whole or not at all; return the SHA-256 of the file, which is signed."""
     data = evaluation_json(evaluation)
     with replace_atomically(path) as file:
         file.write(data)
