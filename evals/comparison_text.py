@@ -102,6 +102,8 @@ def _agreement(comparison: Comparison) -> list[str]:
 
 
 def _costs(comparison: Comparison) -> list[str]:
+    if not (comparison.a.cost.requests or comparison.b.cost.requests):
+        return []  # two releases, which ask no model
     sides = (comparison.a, comparison.b)
     rows = [
         ["requests", *(f"{side.cost.requests:,}" for side in sides)],
