@@ -21,6 +21,12 @@ _CHECKS: Final = 8
 _STEPS: Final = 4
 _SLICES: Final = 4
 _QUERIES: Final = 5
+_TODO: Final = {
+    "withhold": "do harm: withhold them",
+    "slight": "do slight harm",
+    "unjudged": "do harm unless products that nobody rated are good",
+    "none": "do none",
+}
 
 
 def to_text(evaluation: Evaluation) -> str:
@@ -33,6 +39,8 @@ def to_text(evaluation: Evaluation) -> str:
         *_checks(evaluation),
         *_differences(evaluation),
         *_queries(evaluation),
+        *_replay(evaluation),
+        *_judges(evaluation),
         *(line for name in missing(evaluation) for line in _item(MISSING[name])),
     ]
     if len(lines) > _LINES:
@@ -102,6 +110,35 @@ def _queries(evaluation: Evaluation) -> Iterator[str]:
         )
         yield from _items(told, _QUERIES)
         yield ""
+
+
+def _replay(evaluation: Evaluation) -> Iterator[str]:
+    """Yield what the answers do to judged lists, the queries that they harm first."""
+    replay = evaluation.replay
+    if replay is None:
+        return
+    yield f"At work in a search, as {replay.harm_way}, {counted(len(replay.harmed), 'query does', 'queries do')} worse:"
+    told = (
+        f"{plain(query.query, 50)} ({query.searches:,}): nDCG@10 {query.before:.3f} -> {query.after:.3f}; "
+        + ", ".join(f"{part.part} {_TODO[part.verdict]}" for part in query.parts if part.verdict != "none")
+        for query in replay.harmed
+    )
+    yield from _items(told, _QUERIES)
+    yield ""
+
+
+def _judges(evaluation: Evaluation) -> Iterator[str]:
+    """Yield what each judge's verdicts are worth, and what it says, never the one without the other."""
+    for one in evaluation.agreements:
+        mine, people = one.with_people.quadratic_kappa.estimate, one.people.pairwise.quadratic.estimate
+        worth = quoted_interval(mine) if mine else "not defined"
+        beside = f"people among themselves {people.value:.3f}" if people else "how far people agree is not known"
+        said = [f"{plain(one.judge)}, on {one.task}: quadratic kappa with people {worth}", beside]
+        for figure in evaluation.figures:
+            if figure.judge == one.judge and figure.agreement.task == one.task:
+                by = "corrected by people" if figure.correction else "by the judge alone"
+                said.append(f"{plain(figure.name)}: mean grade {quoted_interval(figure.value)}, {by}")
+        yield from _item("; ".join(said))
 
 
 def _items(texts: Iterable[str], most: int) -> Iterator[str]:

@@ -53,3 +53,24 @@ def test_many_checks_are_cut(failed: Evaluation, count: int) -> None:
     checks = tuple(replace(failed.decision.checks[-1], name=f"c{i}", verdict="FAIL") for i in range(count))
     text = to_text(replace(failed, decision=replace(failed.decision, checks=checks)))
     assert len(text.splitlines()) <= 40 and "- and 192 more" in text
+
+
+def test_what_the_answers_harm_in_a_search_is_there_first(failed: Evaluation) -> None:
+    replayed = failed.replay
+    assert replayed is not None and replayed.harmed
+    worst = replayed.harmed[0]
+    # What was said of labelled queries alone may fill the screen: here there is nothing else to say.
+    text = to_text(replace(failed, comparison=None))
+    assert f"At work in a search, as boost, {len(replayed.harmed)} quer" in text
+    assert f"({worst.searches:,}): nDCG@10 {worst.before:.3f} -> {worst.after:.3f}; categories do " in " ".join(
+        text.split()
+    )
+
+
+def test_a_judged_figure_stands_with_what_it_is_worth(judged: Evaluation) -> None:
+    text = " ".join(to_text(replace(judged, comparison=None, replay=None)).split())
+    (agreement,) = judged.agreements
+    kappa = agreement.with_people.quadratic_kappa.estimate
+    assert kappa is not None and f"on relevance: quadratic kappa with people {kappa.value:.3f} [" in text
+    assert text.index("people among themselves") < text.index("mean relevance: mean grade ")
+    assert "mean relevance" not in to_text(replace(judged, comparison=None, replay=None, agreements=()))
