@@ -11,7 +11,7 @@ from domain.errors import ShopError
 from domain.tables import Row, read_rows
 from domain.text import MAX_QUERY_LENGTH, normalise
 
-__all__ = ["MAX_RATING", "Judgement", "JudgementFlaw", "RejectedJudgement", "read_judgements"]
+__all__ = ["MAX_RATING", "Judgement", "JudgementFlaw", "Pair", "RejectedJudgement", "read_judgements", "read_pairs"]
 
 MAX_RATING: Final = 3
 """Ratings run from 0, of no use to the shopper, to 3, just what is asked for."""
@@ -28,6 +28,14 @@ class Judgement:
     product_id: str
     rating: int
     rater: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A product to be rated for a query in normal form."""
+
+    query: str
+    product_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,24 +91,59 @@ def read_judgements(
     return tuple(found.values())
 
 
+def read_pairs(path: Path, product_ids: Container[str]) -> tuple[Pair, ...]:
+    """Read what is to be rated, each pair once, in the order of a file like that of judgements.
+
+    Its columns are called ``query`` and ``product_id`` whatever those of the shop's judgements are; all others, ratings
+    and raters among them, are ignored.
+
+    Args:
+        path: The file, in any format that `read_rows` reads.
+        product_ids: Products of the shop.
+
+    Raises:
+        ShopError: the file cannot be read, holds no row, or a row that cannot be used.
+    """
+    hint = "a row holds query and product_id, under a header that says so, and the product is one of the shop's"
+    found: dict[Pair, None] = {}
+    # A column that is missing is a row that lacks it: there is no mapping of columns for a hint to point at.
+    for row in read_rows(path, (), file=path.name):
+        try:
+            found[_pair(row, row.values, product_ids)] = None
+        except _Flawed as flawed:
+            product = f" {_text(row.values['product_id'])[:60]!r}" if flawed.flaw == "unknown_product" else ""
+            what = flawed.flaw.replace("_", " ")
+            raise ShopError(f"{path}:{row.line}: {what}{product}", hint=hint) from None
+    if not found:
+        raise ShopError(f"{path} holds no pair to judge", hint=hint)
+    return tuple(found)
+
+
 def _place(judgement: Judgement) -> tuple[str, str, str]:
     return judgement.query, judgement.product_id, judgement.rater
 
 
 def _judgement(row: Row, names: Mapping[str, str], product_ids: Container[str]) -> Judgement:
+    values = {column: row.values.get(name) for column, name in names.items()}
+    pair = _pair(row, values, product_ids)
+    return Judgement(
+        query=pair.query, product_id=pair.product_id, rating=_rating(values["rating"]), rater=_text(values["rater"])
+    )
+
+
+def _pair(row: Row, values: Mapping[str, Any], product_ids: Container[str]) -> Pair:
     if row.problem is not None:
         raise _Flawed("malformed")
-    values = {column: row.values.get(name) for column, name in names.items()}
-    text = values["query"]
+    text = values.get("query")
     query = normalise(text) if isinstance(text, str) else ""
     if not query or len(query) > MAX_QUERY_LENGTH:
         raise _Flawed("bad_query")
-    product_id = _text(values["product_id"])
+    product_id = _text(values.get("product_id"))
     if not product_id:
         raise _Flawed("bad_product")
     if product_id not in product_ids:
         raise _Flawed("unknown_product")
-    return Judgement(query=query, product_id=product_id, rating=_rating(values["rating"]), rater=_text(values["rater"]))
+    return Pair(query=query, product_id=product_id)
 
 
 def _rating(value: Any) -> int:

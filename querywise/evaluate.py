@@ -13,6 +13,7 @@ from domain.context import ContextStore
 from domain.errors import UserError
 from domain.shop import Shop
 from evals.evaluation import to_text
+from evals.evaluation.words import plain
 from evals.replay import Replay
 from querywise.evaluation import Evaluated, evaluate_release
 from querywise.marks import report_of
@@ -37,6 +38,9 @@ def evaluate(
     replay: Annotated[
         bool, typer.Option("--replay", help="Put the answers to work on the judged lists of judgements.csv.")
     ] = False,
+    judged: Annotated[
+        bool, typer.Option("--judged", help="In the replay, let the shop's judge grade the products that nobody rated.")
+    ] = False,
     withhold: Annotated[
         bool, typer.Option("--withhold", help="Put what the replay finds to do harm on the list that builds obey.")
     ] = False,
@@ -47,15 +51,15 @@ def evaluate(
     It is held against labelled queries, against the release that is served, and against what gates.toml in the shop
     folder asks; without such a file the hard zeros alone are asked for. The verdict is signed into the release.
     """
-    if withhold and not replay:
-        raise UserError("nothing was replayed", hint="--withhold goes with --replay")
+    if (withhold or judged) and not replay:
+        raise UserError("nothing was replayed", hint="--judged and --withhold go with --replay")
     with work_on(shop, work) as opened, status("evaluate") as tell:
         chosen = release or _built_last(opened)
         withheld: Withholding | None = None
         replayed: Replay | None = None
         if replay:
             tell("replay")
-            replayed = replay_shop(opened, gold=gold)
+            replayed = replay_shop(opened, gold=gold, judged=judged)
             if withhold:
                 withheld = write_withheld(opened, replayed, today=datetime.now(UTC).date())
         tell("measures")
@@ -63,7 +67,7 @@ def evaluate(
     if as_json:
         sys.stdout.write((done.folder / "report.json").read_text(encoding="utf-8"))
     else:
-        _say(done, withheld)
+        _say(done, replayed, withheld)
     if done.evaluation.decision.verdict != "PASS":
         raise typer.Exit(1)
 
@@ -84,8 +88,10 @@ def _built_last(shop: Shop) -> str:
     return chosen
 
 
-def _say(done: Evaluated, withheld: Withholding | None) -> None:
+def _say(done: Evaluated, replayed: Replay | None, withheld: Withholding | None) -> None:
     sys.stdout.write(to_text(done.evaluation))
+    if replayed and "judge" in replayed.made:
+        console.print(f"in the replay a judge graded {plain(replayed.made['judge'])}")
     if withheld:
         console.print(
             f"{len(withheld.added):,} parts of answers put on the list {withheld.path}, {withheld.total:,} in all; "

@@ -67,6 +67,10 @@ def judge(
         int | None, typer.Option(min=1, help="Only so many pairs of a query and a product, or queries by traffic.")
     ] = None,
     queries: Annotated[Path | None, typer.Option(help="Only queries of this file (JSON Lines, Parquet).")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Of relevance: the pairs of this file, in the form of judgements.csv, in their place."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and its price.")] = False,
     export: Annotated[
@@ -90,7 +94,7 @@ def judge(
     exported file are taken by `--model recorded:FILE`.
     """
     if panel:
-        if model or rubric or repeat > 1 or audit or sample or queries or dry_run or export:
+        if model or rubric or repeat > 1 or audit or sample or queries or pairs or dry_run or export:
             raise UserError("a panel asks nothing", hint="leave out all options but --panel, --task, --work and --json")
         _show_panel(shop_at(shop, work), task, panel, as_json)
         return
@@ -103,7 +107,7 @@ def judge(
         # What asks nothing needs no key.
         asks = not dry_run and export is None
         provider = open_provider(name, api_base=api_base, timeout=timeout) if asks or replayed else None
-        chosen = choose_items(opened, task, sample=sample, queries=queries, seed=seed)
+        chosen = choose_items(opened, task, sample=sample, queries=queries, pairs=pairs, seed=seed)
         judges = _judges(
             opened,
             loaded,

@@ -13,7 +13,7 @@ import polars as pl
 from domain.catalogue import Product
 from domain.context import ContextStore
 from domain.errors import StageMissing, UserError
-from domain.judgements import Judgement, read_judgements
+from domain.judgements import Judgement, Pair, read_judgements, read_pairs
 from domain.label import read_labels
 from domain.retrieval import RetrievalIndex
 from domain.shop import Shop
@@ -43,12 +43,19 @@ class _Answered:
 
 
 def choose_items(
-    shop: Shop, task: JudgeTask, *, sample: int | None = None, queries: Path | None = None, seed: int = 0
+    shop: Shop,
+    task: JudgeTask,
+    *,
+    sample: int | None = None,
+    queries: Path | None = None,
+    pairs: Path | None = None,
+    seed: int = 0,
 ) -> Chosen:
     """Return what is judged.
 
-    Of relevance, the pairs of the shop's judgements; of any other task, that part of the answers to the shop's labelled
-    queries: of its labels, or where there are none of the head answers of the current release.
+    Of relevance, the pairs of the shop's judgements, or of a file in their place; of any other task, that part of the
+    answers to the shop's labelled queries: of its labels, or where there are none of the head answers of the current
+    release.
 
     Args:
         shop: The shop.
@@ -56,25 +63,29 @@ def choose_items(
         sample: Take so many only: of relevance pairs drawn at random, of other tasks queries drawn by their searches
             from all that have an answer.
         queries: Take only queries of this file.
+        pairs: The file of pairs, of which every row has to be usable; of relevance only.
         seed: Of the sample.
 
     Raises:
-        UserError: when there is nothing to judge.
+        UserError: when there is nothing to judge, or the file of pairs cannot be used.
     """
+    if pairs and task != "relevance":
+        raise UserError(f"pairs of query and product are no {task}", hint="--pairs goes with --task relevance")
     path = shop.warehouse / "products.parquet"
     if not path.is_file():
         raise StageMissing(f"{path} is missing", hint=f"run `querywise ingest {shop.folder}` first")
     wanted = {normalise(query) for query in read_queries(queries)} if queries else None
     left_out: Counter[str] = Counter()
     if task == "relevance":
-        pairs = _pairs(shop, set(pl.read_parquet(path, columns=["product_id"])["product_id"]), left_out)
-        pairs = [pair for pair in pairs if wanted is None or pair[0] in wanted]
-        if sample is not None and sample < len(pairs):
-            drawn = random.Random(seed).sample(range(len(pairs)), sample)
-            pairs = [pairs[place] for place in sorted(drawn)]
-        products = _products(path, {product_id for _, product_id in pairs})
+        known = set(pl.read_parquet(path, columns=["product_id"])["product_id"])
+        given = read_pairs(pairs, known) if pairs else _rated_pairs(shop, known, left_out)
+        given = [pair for pair in given if wanted is None or pair.query in wanted]
+        if sample is not None and sample < len(given):
+            drawn = random.Random(seed).sample(range(len(given)), sample)
+            given = [given[place] for place in sorted(drawn)]
+        products = _products(path, {pair.product_id for pair in given})
         goods = Goods(products, shop.load_taxonomy())
-        exhibits = [goods.product(query, product_id) for query, product_id in pairs]
+        exhibits = [goods.product(pair.query, pair.product_id) for pair in given]
     else:
         answers = _answers(shop)
         if sample is None and wanted is None:
@@ -92,13 +103,13 @@ def choose_items(
     return Chosen(exhibits=tuple(exhibits), brands=frozenset(map(normalise, brands)) - {""}, left_out=left_out)
 
 
-def _pairs(shop: Shop, known: Collection[str], left_out: Counter[str]) -> list[tuple[str, str]]:
-    """Return each rated (query, product id) once, in the order of the files."""
+def _rated_pairs(shop: Shop, known: Collection[str], left_out: Counter[str]) -> Sequence[Pair]:
+    """Return each rated pair once, in the order of the files."""
     rated: list[Judgement] = []
     for path in shop.need("judgements"):
         columns = shop.config.columns.get("judgements")
         rated += read_judgements(path, known, columns=columns, reject=lambda row: left_out.update([row.flaw]))
-    return list(dict.fromkeys((judgement.query, judgement.product_id) for judgement in rated))
+    return list(dict.fromkeys(Pair(query=one.query, product_id=one.product_id) for one in rated))
 
 
 def _goods(shop: Shop, path: Path, task: JudgeTask) -> Goods:

@@ -41,6 +41,7 @@ from evals.replay import (
     write_replay,
 )
 from querywise.labels import labels_file
+from querywise.stand_in import stand_in_of
 from release import current_release, open_release, open_retriever
 
 __all__ = ["Withholding", "replay_shop", "show_replay", "write_withheld"]
@@ -67,6 +68,7 @@ def replay_shop(
     gold: Path | None = None,
     further: Mapping[str, Understander] | None = None,
     way: Way = "boost+expand",
+    judged: bool = False,
     draws: int = 1000,
     seed: int = 0,
 ) -> Replay:
@@ -80,15 +82,19 @@ def replay_shop(
         gold: Labelled queries for the oracle; the shop's own unless given, and without any there is no oracle.
         further: More systems, by name.
         way: How the answers whose harm is looked for are used.
+        judged: Let the shop's judge of relevance grade what no person rated, if it agrees with people well enough.
         draws: Resamples of the queries for the intervals.
         seed: Seed of the resamples.
 
     Raises:
-        UserError: there are no judgements, nothing to replay, or the search library is not installed.
+        UserError: there are no judgements, nothing to replay, no judge that may stand in for people, or a library is
+            not installed.
         StageMissing: the shop was not ingested.
     """
     taxonomy, products = shop.load_taxonomy(), _products(shop)
-    found = _judgements(shop, frozenset(product.product_id for product in products))
+    product_ids = frozenset(product.product_id for product in products)
+    found = _judgements(shop, product_ids)
+    stand_in = stand_in_of(shop, product_ids) if judged else None
     contexts = ContextStore(shop.context_file)
     made = {"shop": shop.config.name, "judgements": found.about}
     systems: dict[str, Understander] = {"engagement": EngagementBaseline(contexts, taxonomy)}
@@ -117,7 +123,7 @@ def replay_shop(
         if (context := contexts.get(query))
     }
     result = replay(
-        judged_queries(found.judgements, searches),
+        judged_queries(found.judgements, searches, grades=stand_in.grades if stand_in else ()),
         systems,
         ProductSearch.build(products, taxonomy, locale=shop.config.locale),
         suspect=suspected,
@@ -125,6 +131,7 @@ def replay_shop(
         labelled=oracle.queries if oracle else frozenset(),
         titles={product.product_id: product.title for product in products},
         made=made,
+        agreement=stand_in.agreement if stand_in else None,
         draws=draws,
         seed=seed,
     )
@@ -159,10 +166,13 @@ def write_withheld(shop: Shop, found: Replay, *, today: datetime.date) -> Withho
 
 
 def _withheld(query: HarmedQuery, part: PartHarm, found: Replay, origin: str, today: datetime.date) -> Withheld:
+    graded = any(listed.by_judge for listed in (*query.list_before, *query.list_after))
+    judge = f"; a judge graded {found.made['judge']}" if graded else ""
     return Withheld(
         query=query.query,
         part=part.part,
-        reason=f"loses nDCG@10 used as {found.harm_way}, at least {part.sure_loss:.3f} however the unjudged are rated",
+        reason=f"loses nDCG@10 used as {found.harm_way}, at least {part.sure_loss:.3f} however the unjudged are rated"
+        + judge,
         loss=round(part.loss, 4),
         before=round(query.before, 4),
         after=round(part.after, 4),

@@ -143,9 +143,11 @@ def _further(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.replay:
         parts = withheld(evaluation.replay)
         judged = evaluation.replay.judged.queries
+        judge = evaluation.replay.made.get("judge")
+        by_judge = f"; a judge graded {_code(judge)}" if judge else ""
         yield (
             f"In a search, {len(evaluation.replay.harmed):,} of {judged:,} judged queries are harmed; "
-            f"{counted(len(parts), 'part')} of answers to withhold."
+            f"{counted(len(parts), 'part')} of answers to withhold{by_judge}."
         )
         yield ""
     if evaluation.contradictions:

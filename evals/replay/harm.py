@@ -52,7 +52,8 @@ def _harm(
 
     def listed(ranked: Sequence[str]) -> tuple[Listed, ...]:
         return tuple(
-            Listed(product_id=i, title=titles.get(i, ""), rating=query.ratings.get(i)) for i in ranked[:LISTED]
+            Listed(product_id=i, title=titles.get(i, ""), rating=query.ratings.get(i), by_judge=i in query.by_judge)
+            for i in ranked[:LISTED]
         )
 
     alone = {part: clauses_of(answer, how, factor=factor) for part, how in _ALONE[way].items()}

@@ -9,14 +9,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.errors import UserError
 from domain.understanding import Understander, Understanding
 from domain.withheld import Part
 from evals.estimates import Ratio, Sample, bootstrap
+from evals.judge import JudgeAgreement
 from evals.replay.backend import Backend
 from evals.replay.clauses import WAYS, Way
 from evals.replay.harm import harmed_queries
 from evals.replay.judged import JudgedQuery, half_of
 from evals.replay.report import Chosen, Judged, Measure, Replay, ReplayRow, Tried
+from evals.replay.stand_in import about_judge
 from evals.replay.trial import MEASURES, Bench, Trial
 
 __all__ = ["FACTORS", "NOTHING", "Suspect", "replay"]
@@ -51,6 +54,7 @@ def replay(
     ways: Collection[Way] = tuple(WAYS),
     titles: Mapping[str, str] | None = None,
     made: Mapping[str, str] | None = None,
+    agreement: JudgeAgreement | None = None,
     draws: int = 1000,
     seed: int = 0,
 ) -> Replay:
@@ -69,9 +73,19 @@ def replay(
         ways: How answers are used; a system without rewrites, say, is used in no way that needs them.
         titles: Title of each product, for the lists of harmed queries.
         made: How all this came about, to be printed.
+        agreement: With people, of the judge whose grades are among the ratings; it is printed too.
         draws: Resamples of the queries for the intervals.
         seed: Seed of the resamples.
+
+    Raises:
+        UserError: a judge graded some products, and its agreement with people is not given.
     """
+    by_judge = sum(len(one.by_judge) for one in judged)
+    if by_judge and agreement is None:
+        raise UserError(
+            f"a judge graded {by_judge:,} pairs, and how far it agrees with people is not said",
+            hint="pass the agreement that `judge_agreement` computes",
+        )
     bench = Bench(backend, judged)
     queries = [one.query for one in judged]
     known = frozenset(at for at, query in enumerate(queries) if query in labelled)
@@ -92,11 +106,12 @@ def replay(
     charged = chooser.best(suspect.name, suspected, suspect.way, everything, note=False)
     held = everything - chooser.development
     return Replay(
-        made=dict(made or {}),
+        made={**(made or {}), **({"judge": about_judge(agreement, by_judge)} if agreement else {})},
         judged=Judged(
             queries=len(judged),
             products=sum(len(one.ratings) for one in judged),
             barren=sum(not any(one.ratings.values()) for one in judged),
+            by_judge=by_judge,
         ),
         chosen=tuple(chooser.chosen),
         rows=tuple(

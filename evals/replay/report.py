@@ -39,11 +39,15 @@ loss is slight, or there is none."""
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The judgements: queries, judged products, and queries without a product rated above 0, which have no nDCG."""
+    """The judgements: queries, judged products, and queries without a product rated above 0, which have no nDCG.
+
+    ``by_judge`` of the products are graded by a judge, for no person rated them.
+    """
 
     queries: int
     products: int
     barren: int
+    by_judge: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +90,12 @@ class ReplayRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A product in a list; ``rating`` is None where nobody judged it."""
+    """A product in a list; ``rating`` is None where nobody judged it, and a judge's grade where ``by_judge``."""
 
     product_id: str
     title: str
     rating: float | None
+    by_judge: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +142,8 @@ class Replay:
     """Systems side by side, and the queries that one of them harms, by searches times loss.
 
     Attributes:
-        made: How it was made, to be printed.
+        made: How it was made, to be printed; under ``judge``, where one stands in for people, how far it agrees with
+            them.
         judged: What it was judged by.
         chosen: The boost factors.
         rows: Every system, way and set of queries.

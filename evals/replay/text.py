@@ -16,6 +16,11 @@ _WHY = {
     "unjudged": "ratings of the unjudged products could undo it: judge them; not withheld",
     "none": "no loss",
 }
+_JUDGED = (
+    "- (judge): nobody rated the product, and the grade is the judge's",
+    "- a judge that was asked about harmed queries alone can undo a loss and never a gain: quote no table below, but "
+    "those of a replay without it",
+)
 
 
 def to_markdown(replay: Replay, *, harmed: int = 10) -> str:
@@ -60,15 +65,17 @@ def replay_table(rows: Iterable[ReplayRow], queries_of: str) -> list[str]:
 
 def _how(replay: Replay) -> list[str]:
     judged = replay.judged
+    by_judge = f", {judged.by_judge} of them by a judge alone" if judged.by_judge else ""
     fields = ", ".join(f"{field} {weight:g}" for field, weight in FIELDS.items())
     return [
         *(f"- {cell(name)}: `{cell(value)}`" for name, value in replay.made.items()),
-        f"- judged: {judged.queries} queries, {judged.products} products; {judged.barren} queries without a product "
-        "rated above 0 have no nDCG",
+        f"- judged: {judged.queries} queries, {judged.products} products{by_judge}; {judged.barren} queries "
+        "without a product rated above 0 have no nDCG",
         f"- search: BM25, field weights {fields}",
         f"- brackets: 95% percentile bootstrap over queries, {replay.draws} resamples, seed {replay.seed}; gain: "
         "paired, bold where the interval leaves out 0",
         "- an unjudged product counts as rated 0, but in the condensed list, from which it is taken out",
+        *(_JUDGED if judged.by_judge else []),
     ]
 
 
@@ -113,4 +120,5 @@ def _listed(listed: tuple[Listed, ...], place: int) -> list[str]:
         return ["", ""]
     one = listed[place - 1]
     title = one.title if len(one.title) <= 60 else one.title[:59] + "…"
-    return [cell(f"{one.product_id} {title}"), "?" if one.rating is None else f"{one.rating:g}"]
+    rated = "?" if one.rating is None else f"{one.rating:g}{' (judge)' if one.by_judge else ''}"
+    return [cell(f"{one.product_id} {title}"), rated]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from domain.errors import ShopError
-from domain.judgements import Judgement, RejectedJudgement, read_judgements
+from domain.judgements import Judgement, Pair, RejectedJudgement, read_judgements, read_pairs
 
 PRODUCTS = {"p1", "p2", "7"}
 ELECTRONICS = Path(__file__).resolve().parents[3] / "shared" / "data" / "electronics"
@@ -105,6 +105,38 @@ def test_a_file_without_a_usable_row_is_refused(read, text: str, said: str) -> N
 def test_a_file_that_is_not_there_is_refused(tmp_path) -> None:
     with pytest.raises(ShopError, match="cannot be read"):
         read_judgements(tmp_path / "gone.csv", PRODUCTS)
+
+
+def test_pairs_to_rate_are_read_once_whatever_their_ratings_are(tmp_path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("rater,rating,product_id,query\n,,p1,Saw\n,good,p2,saw\nann,3,p1, SAW \n")
+    assert read_pairs(path, PRODUCTS) == (
+        Pair(query="saw", product_id="p1"),
+        Pair(query="saw", product_id="p2"),
+    )
+    (tmp_path / "pairs.jsonl").write_text('{"query": "saw", "product_id": 7}\n')
+    assert read_pairs(tmp_path / "pairs.jsonl", PRODUCTS) == (Pair(query="saw", product_id="7"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no pair"),
+        ("query,product_id\n", "holds no pair"),
+        ("query,product_id\nsaw,p1\nsaw,p9\n", ":3: unknown product 'p9'"),
+        ("query,product_id\nsaw\n", ":2: malformed"),
+        ("query,product_id\n!!,p1\n", ":2: bad query"),
+        ("query,product_id\nsaw,\n", ":2: bad product"),
+        ("query,doc\nsaw,p1\n", ":2: bad product"),
+    ],
+)
+def test_pairs_of_which_one_cannot_be_used_are_refused(tmp_path, text: str, said: str) -> None:
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(ShopError, match=said) as error:
+        read_pairs(tmp_path / "pairs.csv", PRODUCTS)
+    assert "query and product_id" in error.value.hint
+    with pytest.raises(ShopError, match="cannot be read"):
+        read_pairs(tmp_path / "gone.csv", PRODUCTS)
 
 
 @pytest.mark.skipif(not ELECTRONICS.is_dir(), reason="needs the electronics shop beside the checkout")

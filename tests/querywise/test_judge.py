@@ -179,6 +179,32 @@ def test_queries_of_a_file_are_judged_alone(judge, tmp_path) -> None:
     assert (result.json["requests"], result.json["items"]) == (1, 2)
 
 
+def test_pairs_of_a_file_are_judged_in_place_of_the_judgements(judge, shop, work, tmp_path) -> None:
+    pairs = tmp_path / "replay-to-judge.csv"
+    pairs.write_text("query,product_id,rating,rater\nHumm,soap1,,\nhumm,kombucha2,,\nhumm,soap1,,\nvernors,ginger1,,\n")
+    judge("--export", tmp_path / "out.jsonl")
+    rated = record(tmp_path / "r.jsonl", answers(tmp_path / "out.jsonl", "relevance"))
+    assert judge(model=rated).code == 0
+    # The shop's own judgements are not needed for it.
+    (shop / "judgements.csv").unlink()
+    exported = judge("--pairs", pairs, "--export", tmp_path / "more.jsonl", "--json")
+    assert (exported.code, exported.json["requests"], exported.json["items"]) == (0, 2, 3)
+    recording = record(tmp_path / "m.jsonl", answers(tmp_path / "more.jsonl", "relevance"))
+    assert judge("--pairs", pairs, model=recording).code == 0
+    # They stand beside the verdicts on what people rated.
+    assert [(r.item.query, r.item.subject, r.grade) for r in kept(work)] == [
+        ("ginger ale", "ginger1", 3),
+        ("ginger ale", "soap1", 0),
+        ("humm", "chips1", 0),
+        ("humm", "kombucha1", 3),
+        ("humm", "kombucha2", 3),
+        ("humm", "soap1", 0),
+        ("vernors", "ginger1", 3),
+    ]
+    (tmp_path / "q.jsonl").write_text('"vernors"\n')
+    assert judge("--pairs", pairs, "--queries", tmp_path / "q.jsonl", "--dry-run", "--json").json["items"] == 1
+
+
 def test_repeats_and_an_audit_are_requests_of_their_own(judge, work, tmp_path) -> None:
     result = judge("--export", tmp_path / "out.jsonl", "--repeat", "3", "--audit", "--json")
     # Three repeats and six changes, of two requests each. Three of the 18 are as they were, and asked once: there is
@@ -208,6 +234,10 @@ def test_mistakes(judge, shop, work, tmp_path) -> None:
     assert "there is no substitute to judge" in judge(task="substitute").mistake()
     assert "a budget needs a price" in judge("--budget", "1").mistake()
     assert judge(task="taste").code == 2
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("query,product_id\nhumm,kombucha1\nhumm,gone\n")
+    assert "pairs.csv:3: unknown product 'gone'" in judge("--pairs", pairs).mistake()
+    assert "are no category" in judge("--pairs", pairs, task="category").mistake()
     (shop / "judgements.csv").unlink()
     assert "has no file of judgements" in judge().mistake()
     (shop / "gold.jsonl").unlink()
@@ -345,6 +375,7 @@ def test_a_panel_is_held_against_people_beside_its_members(judge, tools, shop, w
         text = together(method).out
         assert "| $0.2500 and the unknown price of 1 |" in text and "2 items that only some" in one_line(text)
     assert "a panel asks nothing" in together("majority", "--dry-run").mistake()
+    assert "a panel asks nothing" in together("majority", "--pairs", tmp_path / "pairs.csv").mistake()
     [plain] = (work / "verdicts").rglob("*plain*.jsonl")
     plain.write_text(plain.read_text().replace('"humm"', '"vernors"'))
     assert "no item in common" in together("majority").mistake()

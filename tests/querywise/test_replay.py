@@ -12,6 +12,7 @@ import pytest
 
 from domain.errors import StageMissing, UserError
 from domain.shop import Shop, open_shop
+from domain.verdict import Item, Verdict, write_verdicts
 from domain.withheld import read_withheld, remove_withheld, withheld_file
 from querywise.replay import replay_shop, show_replay, write_withheld
 from querywise.shipping import ship
@@ -120,6 +121,139 @@ def test_pairs_that_would_settle_a_loss_are_written_as_judgements_to_fill_in(sho
     rows = list(csv.reader((shop.reports / "replay-to-judge.csv").read_text().splitlines()))
     assert rows[0] == ["query", "product_id", "rating", "rater"]
     assert sorted(rows[1:]) == [["ginger ale", product, "", ""] for product in ("kombucha2", "soap1", "soap2", "soap3")]
+
+
+BOTH = ("ginger1", "soap1")
+KNOWN = [f"known {number} thing" for number in range(30)]
+
+
+def verdicts(grades: dict[tuple[str, str], int], *, judge: str, repeat: str = "") -> list[Verdict]:
+    return [
+        Verdict(
+            item=Item(task="relevance", query=query, subject=product), grade=grade, facets={}, reason="By hand.",
+            judge=judge, repeat=repeat, key="",
+        )
+        for (query, product), grade in grades.items()
+    ]  # fmt: skip
+
+
+def keep(shop: Shop, name: str, kept: list[Verdict]) -> None:
+    folder = shop.work / "verdicts" / "relevance"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_verdicts(folder / f"{name}.jsonl", kept)
+
+
+AGREED = {(query, product): 3 * (product == "ginger1") for query in KNOWN for product in BOTH}
+"""Two verdicts on each of thirty queries, as people rate them in `undecided`: kappa is 1."""
+
+OPEN = {("ginger ale", product): 0 for product in ("kombucha2", "soap1", "soap2", "soap3")}
+"""What would settle the loss of "ginger ale", graded 0."""
+
+
+@pytest.fixture
+def undecided(shop) -> Shop:
+    """The shop with a loss that is not sure, and thirty further queries that people rated."""
+    pytest.importorskip("krippendorff", reason="the extra `judge` is not installed")
+    rows = [["ginger ale", f"ginger{i}", 3, "ann"] for i in (1, 2, 3, 4)]
+    rows += [["ginger ale", f"ginger{i}", 0, "bo"] for i in (1, 2)]
+    rows += [[query, product, grade, "ann"] for (query, product), grade in AGREED.items()]
+    with (shop.folder / "judgements.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["query", "product_id", "rating", "rater"], *rows])
+    return shop
+
+
+def test_a_loss_that_ratings_could_undo_is_settled_by_a_judge(undecided):
+    (harm,) = replay_shop(undecided, draws=5).harmed
+    assert [part.verdict for part in harm.parts] == ["none", "unjudged"]
+
+    # Of ginger3 it says 0, where people said 3. Nobody knows "never rated", and "gone" is no product.
+    more = {("ginger ale", "ginger3"): 0, ("never rated", "ginger1"): 3, ("ginger ale", "gone"): 3}
+    keep(undecided, "m", verdicts(AGREED | OPEN | more, judge="m, r@1"))
+    found = replay_shop(undecided, judged=True, draws=5)
+    # Medians are 1.5 of ginger1 and ginger2 and 3 of the others, gains 1.82843 and 7. They are found in the order 3, 2,
+    # 1, 4, which is worth 7 + 1.82843 * (0.63093 + 0.5) + 7 * 0.43068 = 12.08257; at best it would be 3, 4, 1, 2, worth
+    # 7 * 1.63093 + 1.82843 * 0.93068 = 13.11818. Of the soaps nothing is worth anything.
+    (harm,) = found.harmed
+    categories, rewrites = harm.parts
+    assert (categories.verdict, rewrites.verdict, rewrites.after) == ("none", "withhold", 0.0)
+    assert (harm.before, rewrites.loss, rewrites.sure_loss) == pytest.approx((12.08257 / 13.11818,) * 3, abs=1e-5)
+    assert {one.product_id: (one.rating, one.by_judge) for one in (*harm.list_before, *harm.list_after)} == {
+        "ginger1": (1.5, False),
+        "ginger2": (1.5, False),
+        "ginger3": (3.0, False),
+        "ginger4": (3.0, False),
+        **{product: (0.0, True) for _, product in OPEN},
+    }
+    # People rated 64 pairs. Of 61 that the judge knows too it differs on one, by 3: people say 3 of 31 and it of 30, so
+    # that kappa is 1 - 61 * 1 / (31 * 31 + 30 * 30).
+    assert (found.judged.queries, found.judged.products, found.judged.by_judge) == (31, 68, 4)
+    assert found.made["judge"].startswith("4 pairs that nobody rated; quadratic kappa with people 0.967 [")
+    assert found.made["judge"].endswith(" over 61 pairs of 31 queries; m, r@1")
+    written = (undecided.reports / "replay-to-judge.csv").read_text().splitlines()
+    assert written == ["query,product_id,rating,rater"]
+    (entry,) = write_withheld(undecided, found, today=TODAY).added
+    assert entry.reason.endswith(f"; a judge graded {found.made['judge']}")
+
+    # Graded 3, three soaps are worth 7 * 2.13093 = 14.91651, which is more than what they displace.
+    keep(undecided, "m", verdicts(AGREED | OPEN | {("ginger ale", f"soap{i}"): 3 for i in (1, 2, 3)}, judge="m, r@1"))
+    remove_withheld(withheld_file(undecided.work), "ginger ale")
+    assert replay_shop(undecided, judged=True, draws=5).harmed == ()
+
+
+def test_a_judge_that_may_not_gate_settles_nothing(undecided):
+    def refused() -> str:
+        with pytest.raises(UserError) as error:
+            replay_shop(undecided, judged=True, draws=5)
+        return str(error.value)
+
+    assert refused() == "no judge has a verdict on relevance"
+    # Repeats and what was perturbed are no verdicts to go by.
+    keep(undecided, "m.order", verdicts(AGREED | OPEN, judge="m, r@1, order"))
+    keep(undecided, "m", verdicts(AGREED | OPEN, judge="m, r@1", repeat="2"))
+    assert refused() == "no judge has a verdict on relevance"
+    keep(undecided, "m", verdicts(OPEN, judge="m, r@1"))
+    assert "m, r@1: quadratic kappa is not defined" in refused()
+    turned = {place: 3 - grade for place, grade in AGREED.items()}
+    keep(undecided, "m", verdicts(turned | OPEN, judge="m, r@1"))
+    assert "quadratic kappa with people is at least -1.000, and 0.600 is asked for" in refused()
+    few = {place: grade for place, grade in AGREED.items() if place[0] != KNOWN[0]}
+    keep(undecided, "n", verdicts(few | OPEN, judge="n, r@1"))
+    both = refused()
+    assert "m, r@1: quadratic kappa" in both
+    assert "n, r@1: agreement is known on 29 queries, and 30 are asked for" in both
+    (harm,) = replay_shop(undecided, draws=5).harmed
+    assert [part.verdict for part in harm.parts] == ["none", "unjudged"]
+
+
+def test_of_several_judges_that_may_gate_the_one_with_most_verdicts_is_taken(undecided):
+    def taken() -> str:
+        return replay_shop(undecided, judged=True, draws=5).made["judge"].rpartition("; ")[2]
+
+    keep(undecided, "a", verdicts(AGREED, judge="a, r@1"))
+    keep(undecided, "b", verdicts(AGREED | OPEN, judge="b, r@1"))
+    assert taken() == "b, r@1"
+    # By name where they have as many; one that agrees with nobody is passed over, however much it says.
+    keep(undecided, "a", verdicts(AGREED | OPEN, judge="a, r@1"))
+    turned = {place: 3 - grade for place, grade in AGREED.items()}
+    keep(undecided, "0", verdicts(turned | OPEN | {("ginger ale", "ginger1"): 3}, judge="0, r@1"))
+    assert taken() == "a, r@1"
+
+
+def test_a_report_names_the_judge_wherever_it_tells_of_the_replay(undecided, tools):
+    ship(undecided)
+    keep(undecided, "m", verdicts(AGREED | OPEN, judge="m, r@1"))
+
+    def evaluated(*more: str):
+        return tools.run("evaluate", undecided.folder, "--work", undecided.work, *more)
+
+    assert "--judged and --withhold go with --replay" in evaluated("--judged").mistake()
+    result = evaluated("--replay", "--judged")
+    phrase = "4 pairs that nobody rated; quadratic kappa with people 1.000 [1.000, 1.000] over 60 pairs of 30 queries"
+    assert f"a judge graded {phrase}; m, r@1" in result.err
+    folder = next(undecided.reports.glob("*/report.html")).parent
+    assert (folder / "report.html").read_text().count(f"a judge graded {phrase}") == 2
+    pull_request = next(path for path in folder.glob("*.md") if "judged queries are harmed" in path.read_text())
+    assert f"a judge graded `{phrase}; m, r@1`" in pull_request.read_text()
 
 
 def test_more_systems_are_replayed_by_name(shop):

@@ -23,6 +23,9 @@ _LEAD = (
     "A lexical search over the catalogue runs once without any understanding and once with it; people's ratings of the "
     "products say which list is better."
 )
+_ONE_SIDED = (
+    "Where it was asked about harmed queries alone it can undo a loss and never a gain: the gains are too high."
+)
 _SETS = {
     "held back": "On queries held back from tuning",
     "all": "On all judged queries, half of which chose the boost factors",
@@ -42,6 +45,7 @@ def replay_section(evaluation: Evaluation) -> Html:
     replay = evaluation.replay
     if replay is None:
         return section("replay", _TITLE, _LEAD, note(MISSING["replay"]))
+    judge, rated = replay.made.get("judge"), replay.judged.products - replay.judged.by_judge
     sets = list(dict.fromkeys(row.queries_of for row in replay.rows))
     return section(
         "replay",
@@ -57,9 +61,10 @@ def replay_section(evaluation: Evaluation) -> Html:
             for name in sets[1:]
         ),
         note(
-            f"{replay.judged.queries:,} queries and {replay.judged.products:,} rated products; a product that nobody "
-            f"rated counts as useless. Intervals: paired bootstrap over queries, {replay.draws:,} resamples."
+            f"{replay.judged.queries:,} queries and {rated:,} rated products; a product that nobody rated counts as "
+            f"useless. Intervals: paired bootstrap over queries, {replay.draws:,} resamples."
         ),
+        *([note(f"In place of people a judge graded {plain(judge)}. {_ONE_SIDED}")] if judge else []),
         *_harmed(evaluation, replay),
     )
 
@@ -140,11 +145,17 @@ def _part(part: PartHarm) -> str:
     return f"{part.part} alone: nDCG {number(-part.loss, signed=True)}{sure}: {_SAYS[part.verdict]}"
 
 
+def _rated(listed: Listed) -> str:
+    if listed.rating is None:
+        return "unrated"
+    return f"{'judged' if listed.by_judge else 'rated'} {listed.rating:g}"
+
+
 def _ranked(title: str, tone: str, listed: Sequence[Listed]) -> Html:
     items = [
         element(
             "li",
-            element("span", "unrated" if one.rating is None else f"rated {one.rating:g}", class_="rating"),
+            element("span", _rated(one), class_="rating"),
             " ",
             plain(one.title or one.product_id, 80),
             dir="auto",

@@ -80,7 +80,9 @@ def _tiles(evaluation: Evaluation) -> Iterator[tuple[Html, ...]]:
         )
     if evaluation.replay:
         harmed = len(evaluation.replay.harmed)
-        of = f"of {evaluation.replay.judged.queries:,} with judged result lists"
+        judge = evaluation.replay.made.get("judge")
+        by_judge = f"; a judge graded {plain(judge)}" if judge else ""
+        of = f"of {evaluation.replay.judged.queries:,} with judged result lists{by_judge}"
         yield _tile("Queries harmed in a search", f"{harmed:,}", of, "flat")
 
 

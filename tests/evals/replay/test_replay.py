@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from domain.errors import UserError
 from domain.judgements import Judgement
 from domain.taxonomy import Taxonomy
+from domain.verdict import Item, Verdict
 from evals import Case
+from evals.judge import Rating, judge_agreement
 from evals.labels import LabelledQueries
 from evals.replay import Oracle, Suspect, judged_queries, read_replay, replay, to_markdown, unjudged_pairs, write_replay
 from evals.replay.judged import half_of
@@ -145,6 +148,60 @@ def test_a_replay_is_read_back_as_it_was(replayed, tmp_path):
     found = replayed(titles={"a0": "Ähm"}, made={"by": "hand"})
     write_replay(tmp_path / "replay.json", found)
     assert read_replay(tmp_path / "replay.json") == found
+
+
+def test_a_judge_fills_in_what_no_person_rated_of_the_queries_they_know():
+    def rows(*given: tuple[str, str, int], rater: str) -> list[Judgement]:
+        return [Judgement(query=q, product_id=p, rating=rating, rater=rater) for q, p, rating in given]
+
+    people = rows(("a", "q", 3), ("a", "s", 0), ("b", "q", 1), rater="ann")
+    grades = rows(("a", "q", 0), ("a", "p", 2), ("a", "p", 1), ("c", "q", 3), rater="judge")
+    found = judged_queries(people, {}, grades=grades)
+    assert [(one.query, list(one.ratings.items()), one.by_judge) for one in found] == [
+        ("a", [("p", 2.0), ("q", 3.0), ("s", 0.0)], {"p"}),
+        ("b", [("q", 1.0)], set()),
+    ]
+
+
+def test_no_grade_of_a_judge_stands_without_its_agreement_with_people(search, switches, answer):
+    pytest.importorskip("krippendorff", reason="the extra `judge` is not installed")
+    people = [Judgement(query="switch", product_id=f"a{i}", rating=3, rater="ann") for i in range(5)]
+    grades = [Judgement(query="switch", product_id=f"b{i}", rating=0, rater="j") for i in range(5)]
+    system = Always(answer, [("games", 1.0)])
+    given = {"suspect": Suspect(name="s", system=system, way="boost"), "draws": 5}
+    filled = judged_queries(people, {}, grades=grades)
+    with pytest.raises(UserError, match="a judge graded 5 pairs, and how far it agrees with people is not said"):
+        replay(filled, {}, search(switches), **given)
+
+    # Of two queries: 3 and 0 by people and by the judge, so that kappa is 1.
+    items = [Item(task="relevance", query=q, subject=s) for q in ("x", "y") for s in ("a0", "b0")]
+    said = [
+        Verdict(item=i, grade=3 * (i.subject == "a0"), facets={}, reason="", judge="m, r@1", repeat="", key="")
+        for i in items
+    ]
+    ratings = [Rating(item=verdict.item, grade=verdict.grade, rater="ann") for verdict in said]
+    agreement = judge_agreement(said, ratings, draws=20)
+    found = replay(filled, {}, search(switches), agreement=agreement, made={"by": "hand"}, **given)
+    assert found.made == {
+        "by": "hand",
+        "judge": "5 pairs that nobody rated; quadratic kappa with people 1.000 [1.000, 1.000] over 4 pairs of 2 "
+        "queries; m, r@1",
+    }
+    assert (found.judged.products, found.judged.by_judge) == (10, 5)
+    # Graded 0, b0 to b4 are a sure loss.
+    (harm,) = found.harmed
+    assert harm.parts[0].verdict == "withhold" and harm.parts[0].loss == pytest.approx(0.45901, abs=1e-5)
+    assert [listed.by_judge for listed in harm.list_after] == [True] * 5 + [False] * 5
+    text = to_markdown(found)
+    assert "- judge: `5 pairs that nobody rated; quadratic kappa" in text
+    assert "10 products, 5 of them by a judge alone" in text and "quote no table below" in text
+    assert "| 1 | a0 | 3 | b0 | 0 (judge) |" in text
+    # A judge that had nothing to fill in is named too.
+    assert (
+        replay(judged_queries(people, {}), {}, search(switches), agreement=agreement, **given)
+        .made["judge"]
+        .startswith("0 pairs")
+    )
 
 
 def test_ratings_are_medians_of_the_raters():
