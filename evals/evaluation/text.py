@@ -117,7 +117,12 @@ def _replay(evaluation: Evaluation) -> Iterator[str]:
     replay = evaluation.replay
     if replay is None:
         return
-    yield f"At work in a search, as {replay.harm_way}, {counted(len(replay.harmed), 'query does', 'queries do')} worse:"
+    doing = f"At work in a search, as {replay.harm_way}, "
+    if not replay.harmed:
+        yield f"{doing}no query does worse."
+        yield ""
+        return
+    yield f"{doing}{counted(len(replay.harmed), 'query does', 'queries do')} worse:"
     told = (
         f"{plain(query.query, 50)} ({query.searches:,}): nDCG@10 {query.before:.3f} -> {query.after:.3f}; "
         + ", ".join(f"{part.part} {_TODO[part.verdict]}" for part in query.parts if part.verdict != "none")

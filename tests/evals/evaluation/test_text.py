@@ -67,6 +67,12 @@ def test_what_the_answers_harm_in_a_search_is_there_first(failed: Evaluation) ->
     )
 
 
+def test_a_replay_without_harm_says_so(failed: Evaluation) -> None:
+    assert failed.replay is not None
+    text = to_text(replace(failed, comparison=None, replay=replace(failed.replay, harmed=())))
+    assert "At work in a search, as boost, no query does worse.\n" in text
+
+
 def test_a_judged_figure_stands_with_what_it_is_worth(judged: Evaluation) -> None:
     text = " ".join(to_text(replace(judged, comparison=None, replay=None)).split())
     (agreement,) = judged.agreements
