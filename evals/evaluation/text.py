@@ -21,7 +21,7 @@ _CHECKS: Final = 8
 _STEPS: Final = 4
 _SLICES: Final = 4
 _QUERIES: Final = 5
-_TODO: Final = {
+_HARM: Final = {
     "withhold": "do harm: withhold them",
     "slight": "do slight harm",
     "unjudged": "do harm unless products that nobody rated are good",
@@ -125,7 +125,7 @@ def _replay(evaluation: Evaluation) -> Iterator[str]:
     yield f"{doing}{counted(len(replay.harmed), 'query does', 'queries do')} worse:"
     told = (
         f"{plain(query.query, 50)} ({query.searches:,}): nDCG@10 {query.before:.3f} -> {query.after:.3f}; "
-        + ", ".join(f"{part.part} {_TODO[part.verdict]}" for part in query.parts if part.verdict != "none")
+        + ", ".join(f"{part.part} {_HARM[part.verdict]}" for part in query.parts if part.verdict != "none")
         for query in replay.harmed
     )
     yield from _items(told, _QUERIES)
