@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from domain.errors import GateClosed, ReleaseError, UserError
-from release.current import move, whole_release
+from release.current import current_release, move, whole_release
 from release.gate import GateRecord, Override
 from release.lock import changing
 from release.manifest import Manifest, read_manifest
@@ -24,9 +24,10 @@ _OR_OVERRIDE = '--override "reason" promotes it all the same'
 def promote(releases: Path, release: str, *, key: bytes, override: str | None = None, by: str | None = None) -> None:
     """Verify a release and its verdict, and make it the current one.
 
-    A release whose verdict is a PASS signed with this key goes through. Any other needs an override, which is signed
-    into its manifest before the link moves, each time that it is promoted. Where there was no verdict, or one that
-    this key did not sign, the override stands with INCONCLUSIVE and no look: what was found is not vouched for.
+    A release whose verdict is a PASS signed with this key goes through, if what is served is what it was compared
+    with: better than an old release may be worse than its successor. Any other needs an override, which is signed into
+    its manifest before the link moves, each time that it is promoted. Where there was no verdict, or one that this key
+    did not sign, the override stands with INCONCLUSIVE and no look: what was found is not vouched for.
 
     Args:
         releases: The folder of releases.
@@ -45,7 +46,7 @@ def promote(releases: Path, release: str, *, key: bytes, override: str | None = 
     with changing(releases):
         manifest = read_manifest(folder)
         try:
-            _require_pass(manifest, key)
+            _require_pass(manifest, key, served=current_release(releases))
         except GateClosed:
             if decision is None:
                 raise
@@ -67,7 +68,7 @@ def _account() -> str:
         return f"uid {os.getuid()}"  # as in a container whose user has no name
 
 
-def _require_pass(manifest: Manifest, key: bytes) -> None:
+def _require_pass(manifest: Manifest, key: bytes, *, served: str | None) -> None:
     release = manifest.release
     if manifest.gate is None or not manifest.gate.look:
         raise GateClosed(f"{release} has no verdict", hint=f"evaluate it first; {_OR_OVERRIDE}")
@@ -84,6 +85,11 @@ def _require_pass(manifest: Manifest, key: bytes) -> None:
         raise GateClosed(
             f"the gate could not decide on {release}{_names(record.inconclusive)}",
             hint=f"evaluate it on more queries; {_OR_OVERRIDE}",
+        )
+    if served not in (None, release, record.base):
+        raise GateClosed(
+            f"{release} was compared with {record.base or 'nothing'}, and {served} is served now",
+            hint=f"evaluate it again; {_OR_OVERRIDE}",
         )
 
 

@@ -33,13 +33,27 @@ OTHER_KEY = b"the key of another machine, for CI"
 
 def test_a_pass_is_promoted_and_an_override_of_it_is_not_written(two, decide, key):
     releases, first, second = two
-    for name in (first, second):
-        sign_gate(releases / name, decide("PASS"), key)
+    for name, base in ((first, None), (second, first)):
+        sign_gate(releases / name, decide("PASS", base=base), key)
     promote(releases, first, key=key)
     before = (releases / second / "manifest.json").read_bytes()
     promote(releases, second, key=key, override="to be sure")
     assert (current_release(releases), previous_release(releases)) == (second, first)
     assert (releases / second / "manifest.json").read_bytes() == before
+
+
+def test_a_pass_against_what_is_served_no_longer_is_none(two, decide, key):
+    releases, first, second = two
+    point_to(releases, first)
+    sign_gate(releases / second, decide("PASS", base="2026-11-01-0a1b2c"), key)
+    with pytest.raises(GateClosed, match=f"compared with 2026-11-01-0a1b2c, and {first} is served now"):
+        promote(releases, second, key=key)
+    assert current_release(releases) == first
+    promote(releases, second, key=key, override="the search page is down")
+    sign_gate(releases / first, decide("PASS", base=second), key)
+    promote(releases, first, key=key)
+    promote(releases, first, key=key)  # what is served already needs no comparison with itself
+    assert current_release(releases) == first
 
 
 def _edit(folder: Path) -> None:
@@ -157,7 +171,7 @@ def test_rollback_asks_for_no_verdict_but_for_a_whole_release(two, key):
 
 def test_two_promotes_at_once(two, decide, key):
     releases, first, second = two
-    sign_gate(releases / first, decide("PASS"), key)
+    sign_gate(releases / first, decide("PASS", base=second), key)
     promote(releases, first, key=key)
     done = threading.Event()
     broken: list[QuerywiseError] = []
