@@ -13,7 +13,7 @@ from domain.taxonomy import Taxonomy
 from prompts.labelling import Failure, FailureClass, demand_of
 from prompts.teacher import Teacher
 
-__all__ = ["AskReason", "Plan", "distance", "make_plan", "tree_of"]
+__all__ = ["AskReason", "Plan", "distance", "make_plan", "tree_of", "unseen_context"]
 
 AskReason = Literal[
     "new",
@@ -40,7 +40,8 @@ class Plan:
         reasons: How many of them for each reason.
         carried: Labels that stand.
         standing: Failures that would only be met again.
-        others: Labels and failures of tiers that the run is not about; labels whose categories left the tree are gone.
+        others: Labels and failures of queries that the run is not about; labels whose categories left the tree are
+            gone. Also labels of tail queries without a context, such as those that came from elsewhere than the log.
         replaced: Labels of queries in `ask` and `standing` that would do, should there be no new one.
     """
 
@@ -68,6 +69,13 @@ def distance(old: Mapping[str, float], new: Mapping[str, float]) -> float:
     return round((moved + rest) / 2, 6)
 
 
+def unseen_context(query: str, searches: int) -> DomainContext:
+    """Return the context of a query that the log does not hold, with how often it was searched elsewhere."""
+    return DomainContext(
+        query=query, searches=searches, clients=0, tier="tail", share=0.0, zero_share=None, acted_share=0.0
+    )
+
+
 def tree_of(taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
     """Return the path of names of every category: what has to be the same for an answer to stand."""
     return {category_id: taxonomy.path(category_id) for category_id in taxonomy}
@@ -77,6 +85,7 @@ def make_plan(
     contexts: Iterable[DomainContext],
     *,
     tiers: Collection[Tier],
+    named: Collection[str] = (),
     teacher: Teacher,
     labels: Iterable[Label] = (),
     failures: Iterable[Failure] = (),
@@ -89,8 +98,9 @@ def make_plan(
     """Sort the queries of a run into those to ask and those whose label stands.
 
     Args:
-        contexts: Every query of the log with what it says of it now.
+        contexts: Every query of the log with what it says of it now, and every other one of `named`.
         tiers: Those that the run is about.
+        named: Queries that it is about whatever their tier.
         teacher: Whose labels are wanted.
         labels: Of the run before.
         failures: Of the run before.
@@ -111,10 +121,10 @@ def make_plan(
     others: list[Label | Failure] = []
     replaced: dict[str, Label] = {}
     for context in contexts:
-        label, failure = before.get(context.query), failed.get(context.query)
+        label, failure = before.pop(context.query, None), failed.get(context.query)
         # A category that left the tree cannot be served, whoever answered with it.
         stands = label and _brought_up(label, context, teacher, tree)
-        if context.tier not in tiers:
+        if context.tier not in tiers and context.query not in named:
             others += [failure] if failure else []
             others += [stands] if stands else []
             continue
@@ -136,6 +146,10 @@ def make_plan(
             carried.append(stands)
         if stands is not None and (reason is not None or failure is not None):
             replaced[context.query] = stands
+    # A head or torso query that has left the log is searched no more; the tail comes and goes, and was paid for.
+    left = (label for label in before.values() if label.tier == "tail")
+    now = ((label, unseen_context(label.query, label.searches)) for label in left)
+    others += [stands for label, context in now if (stands := _brought_up(label, context, teacher, tree))]
     return Plan(
         ask=tuple(ask),
         reasons=dict(reasons),

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from domain.context import ContextStore
 from domain.errors import UserError
 from domain.files import replace_atomically
 from prompts import Completion
@@ -20,7 +21,8 @@ from prompts.prices import price_of
 from prompts.teacher import turns_of
 from querywise.batch_poll import poll, show_import
 from querywise.batch_submit import submit
-from querywise.label import AnewOption, TierOption
+from querywise.further import find_further
+from querywise.label import AnewOption, TierOption, tiers_of
 from querywise.options import (
     DEFAULT_PROMPT,
     ApiBaseOption,
@@ -35,6 +37,8 @@ from querywise.options import (
     work_on,
     write_json,
 )
+from querywise.plan import plan_labels
+from querywise.queries import QueriesOption, TailOption, read_addition
 from querywise.questions import Missing, NonceOption, Selection, unanswered
 from querywise.show import show_plan
 
@@ -52,6 +56,8 @@ def export(
     api_base: ApiBaseOption = None,
     prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    queries: QueriesOption = None,
+    tail: TailOption = None,
     without_context: WithoutContextOption = False,
     nonce: NonceOption = "",
     form: Annotated[
@@ -68,6 +74,7 @@ def export(
     As `batch submit` does, it leaves out what is under way. A query whose completion cannot be read is asked once more,
     with what was wrong.
     """
+    addition, wanted = read_addition(queries, tail), tiers_of(tiers)
     opened = shop_at(shop, work)
     chosen = Selection(
         model=model,
@@ -78,7 +85,8 @@ def export(
         nonce=nonce,
     )
     teacher = chosen.teacher(opened)
-    plan = chosen.plan(opened, teacher, anew=anew or all_requests)
+    further = find_further(opened, addition, tiers=wanted)
+    plan = plan_labels(opened, teacher, tiers=wanted, further=further, nonce=nonce, anew=anew or all_requests)
     asked = chosen.questions(opened, teacher, plan.ask)
     under_way = BatchRecords(opened.work / "batches").under_way()
     with CompletionCache(opened.cache) as cache:
@@ -105,12 +113,15 @@ def import_(
     api_base: ApiBaseOption = None,
     prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    queries: QueriesOption = None,
+    tail: TailOption = None,
     without_context: WithoutContextOption = False,
     nonce: NonceOption = "",
     anew: Annotated[bool, typer.Option("--anew", help="Of requests that were exported with --anew or --all.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take the completions of batch output files into the cache. Exit 1 while what `label` would ask is unanswered."""
+    addition, wanted = read_addition(queries, tail), tiers_of(tiers)
     chosen = Selection(
         model=model,
         api_base=api_base,
@@ -121,8 +132,9 @@ def import_(
     )
     with work_on(shop, work) as opened:
         teacher = chosen.teacher(opened)
+        further = find_further(opened, addition, tiers=wanted)
         with CompletionCache(opened.cache) as cache:
-            plan = chosen.plan(opened, teacher, anew=anew)
+            plan = plan_labels(opened, teacher, tiers=wanted, further=further, nonce=nonce, anew=anew)
             questions = list(chosen.questions(opened, teacher, plan.ask))
             asked = {part.request.key: part.prompt.id for question in questions for part in question.parts}
             asked |= {part.request.key: part.prompt.id for q in questions for part in unanswered(q, cache)}
@@ -156,18 +168,23 @@ def record(
     api_base: ApiBaseOption = None,
     prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    queries: QueriesOption = None,
+    tail: TailOption = None,
     nonce: NonceOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Write the completions that the shop's requests have, with context and without, as a recording to replay."""
+    addition, wanted = read_addition(queries, tail), tiers_of(tiers)
     opened = shop_at(shop, work)
+    further = find_further(opened, addition, tiers=wanted)
+    asked = [c.query for c in further.contexts(ContextStore(opened.context_file)) if further.is_asked(c, wanted)]
     kept: dict[str, Completion] = {}
     with CompletionCache(opened.cache) as cache:
         for with_context in (True, False):
             chosen = Selection(
                 model=model, api_base=api_base, prompt=prompt, tiers=tiers, with_context=with_context, nonce=nonce
             )
-            for question in chosen.questions(opened, chosen.teacher(opened)):
+            for question in chosen.questions(opened, chosen.teacher(opened), asked):
                 for turn in turns_of(question, cache.get):
                     if turn.completion is not None:
                         # A recording is replayed from no server in particular.

@@ -26,7 +26,8 @@ from prompts.ledger import read_ledger
 from prompts.prices import price_of
 from prompts.teacher import Part
 from querywise.batch_poll import about
-from querywise.label import AnewOption, TierOption
+from querywise.further import find_further
+from querywise.label import AnewOption, TierOption, tiers_of
 from querywise.options import (
     DEFAULT_PROMPT,
     ApiBaseOption,
@@ -42,6 +43,8 @@ from querywise.options import (
     work_on,
     write_json,
 )
+from querywise.plan import plan_labels
+from querywise.queries import Addition, QueriesOption, TailOption, read_addition
 from querywise.questions import Missing, NonceOption, Selection
 from querywise.show import show_estimate
 
@@ -55,6 +58,8 @@ def submit(
     api_base: ApiBaseOption = None,
     prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    queries: QueriesOption = None,
+    tail: TailOption = None,
     without_context: WithoutContextOption = False,
     nonce: NonceOption = "",
     input_: Annotated[
@@ -69,6 +74,7 @@ def submit(
 
     What was submitted before and is not back yet is left out. A submission that was killed is finished first.
     """
+    addition = read_addition(queries, tail)
     chosen = Selection(
         model=model,
         api_base=api_base,
@@ -79,7 +85,7 @@ def submit(
     )
     if dry_run:
         opened = shop_at(shop, work)
-        prepared = _prepare(opened, chosen, anew=anew)
+        prepared = _prepare(opened, chosen, addition, anew=anew)
         if as_json:
             write_json(prepared.summary | asdict(prepared.estimate))
         else:
@@ -90,7 +96,7 @@ def submit(
         records = BatchRecords(opened.work / "batches")
         records.tidy()
         resumed = [_send(record, records, again=True) for record in records.all() if record.batch_id is None]
-        prepared = _prepare(opened, chosen, anew=anew)
+        prepared = _prepare(opened, chosen, addition, anew=anew)
         if not as_json and not input_:
             show_estimate(prepared.model, prepared.estimate)
         files = _given(input_, records, opened, prepared.model) if input_ else _exported(prepared, records)
@@ -139,12 +145,15 @@ class _Prepared:
         return {"requests": len(self.parts), "in_cache": self.answered, "under_way": self.under_way}
 
 
-def _prepare(shop: Shop, chosen: Selection, *, anew: bool) -> _Prepared:
+def _prepare(shop: Shop, chosen: Selection, addition: Addition, *, anew: bool) -> _Prepared:
     if (model_name(shop, chosen.model) or "").startswith("recorded:"):
         raise ModelError("a recording takes no batches", hint="pass --model with the name of a model")
     teacher = chosen.teacher(shop)
     provider = provider_of(teacher.model, api_base=chosen.api_base or "")
-    asked = chosen.questions(shop, teacher, chosen.plan(shop, teacher, anew=anew).ask)
+    tiers = tiers_of(chosen.tiers)
+    further = find_further(shop, addition, tiers=tiers)
+    plan = plan_labels(shop, teacher, tiers=tiers, further=further, nonce=chosen.nonce, anew=anew)
+    asked = chosen.questions(shop, teacher, plan.ask)
     with CompletionCache(shop.cache) as cache:
         missing = Missing(asked, cache=cache, under_way=BatchRecords(shop.work / "batches").under_way())
         parts = list(missing)

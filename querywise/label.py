@@ -17,6 +17,7 @@ from prompts.increment import Plan
 from prompts.ledger import read_ledger
 from prompts.prices import price_of
 from prompts.recording import Recorded
+from querywise.further import find_further
 from querywise.labelling import label_shop
 from querywise.labels import labels_file
 from querywise.limits import Limits, check_limits
@@ -38,6 +39,7 @@ from querywise.options import (
 )
 from querywise.pipeline import open_teacher
 from querywise.plan import plan_labels, unusable_keys
+from querywise.queries import Addition, QueriesOption, TailOption, read_addition
 from querywise.show import show_estimate, show_ledger, show_plan, show_summary
 from querywise.summary import Summary, spending_of
 
@@ -60,6 +62,8 @@ def label(
     api_base: ApiBaseOption = None,
     prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    queries: QueriesOption = None,
+    tail: TailOption = None,
     without_context: WithoutContextOption = False,
     concurrency: ConcurrencyOption = 64,
     rpm: Annotated[float | None, typer.Option(min=1, help="The most requests a minute.")] = None,
@@ -75,7 +79,9 @@ def label(
     timeout: TimeoutOption = 120.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Label head and torso queries with a model. Exit 1 when any query is left without a label.
+    """Label head and torso queries with a model, and what --queries and --tail add.
+
+    Exit 1 when any query is left without a label.
 
     Only what is new or has changed is asked: run it again after a kill, a full budget or a newer log. Completions are
     kept as they arrive, and none is paid for twice.
@@ -85,11 +91,14 @@ def label(
         write_json(spending) if as_json else show_ledger(spending)
         return
     again = _classes(retry or [])
+    addition = read_addition(queries, tail)
     if dry_run:
         opened = shop_at(shop, work)
         name = model_name(opened, model)
-        teacher, plan = _planned(opened, name, api_base, prompt, tiers, not without_context, nonce, again, anew)
-        _price(opened, teacher, plan, nonce, again, as_json)
+        teacher, plan = _planned(
+            opened, name, api_base, prompt, tiers, addition, not without_context, nonce, again, anew
+        )
+        _price(opened, teacher, plan, addition, nonce, again, as_json)
         return
     with work_on(shop, work) as opened:
         summary = run_labels(
@@ -98,6 +107,7 @@ def label(
             api_base=api_base,
             prompt=prompt,
             tiers=tiers,
+            addition=addition,
             with_context=not without_context,
             nonce=nonce,
             again=again,
@@ -107,7 +117,7 @@ def label(
         )
     if as_json:
         # `asdict` rebuilds a Counter from pairs, and so counts the pairs.
-        write_json(asdict(summary) | {"tally": vars(summary.tally)})
+        write_json(asdict(summary) | {"tally": vars(summary.tally), "skipped": addition.skipped})
     else:
         show_summary(summary)
     if not summary.whole:
@@ -121,6 +131,7 @@ def run_labels(
     api_base: str | None = None,
     prompt: str = DEFAULT_PROMPT,
     tiers: str = "head,torso",
+    addition: Addition | None = None,
     with_context: bool = True,
     nonce: str = "",
     again: frozenset[FailureClass] = frozenset(),
@@ -128,7 +139,7 @@ def run_labels(
     timeout: float = 120.0,
     limits: Limits,
 ) -> Summary:
-    """Label the queries of some tiers whose label would no longer be the same, and keep the labels."""
+    """Label the queries of some tiers, and what is added, whose label would no longer be the same; keep the labels."""
     provider = open_provider(model, api_base=api_base, timeout=timeout)
     # A recording has been paid for.
     price = None if isinstance(provider, Recorded) else price_of(provider.model, override=shop.config.llm.price)
@@ -138,7 +149,8 @@ def run_labels(
         shop, model=provider.model, prompt=prompt, with_context=with_context, api_base=provider.api_base, nonce=nonce
     )
     wanted = tiers_of(tiers)
-    plan = plan_labels(shop, teacher, tiers=wanted, nonce=nonce, again=again, anew=anew)
+    further = find_further(shop, addition or Addition(), tiers=wanted)
+    plan = plan_labels(shop, teacher, tiers=wanted, further=further, nonce=nonce, again=again, anew=anew)
     show_plan(plan)
     with progress_bar() as bar:
         task = bar.add_task("label", total=len(plan.ask))
@@ -148,6 +160,7 @@ def run_labels(
             provider,
             plan,
             tiers=wanted,
+            further=further,
             nonce=nonce,
             limits=limits,
             price=price,
@@ -184,6 +197,7 @@ def _planned(
     api_base: str | None,
     prompt: str,
     tiers: str,
+    addition: Addition,
     with_context: bool,
     nonce: str,
     again: frozenset[FailureClass],
@@ -195,10 +209,20 @@ def _planned(
     teacher = open_teacher(
         shop, model=name, prompt=prompt, with_context=with_context, api_base=api_base or "", nonce=nonce
     )
-    return teacher, plan_labels(shop, teacher, tiers=tiers_of(tiers), nonce=nonce, again=again, anew=anew)
+    wanted = tiers_of(tiers)
+    further = find_further(shop, addition, tiers=wanted)
+    return teacher, plan_labels(shop, teacher, tiers=wanted, further=further, nonce=nonce, again=again, anew=anew)
 
 
-def _price(shop: Shop, teacher: Teacher, plan: Plan, nonce: str, again: frozenset[FailureClass], as_json: bool) -> None:
+def _price(
+    shop: Shop,
+    teacher: Teacher,
+    plan: Plan,
+    addition: Addition,
+    nonce: str,
+    again: frozenset[FailureClass],
+    as_json: bool,
+) -> None:
     """Say what a run would ask and what that costs, by the synchronous path and as a batch."""
     labels = labels_file(shop, with_context=teacher.has_context, nonce=nonce)
     with progress_bar() as bar, CompletionCache(shop.cache) as cache:
@@ -215,7 +239,8 @@ def _price(shop: Shop, teacher: Teacher, plan: Plan, nonce: str, again: frozense
     )
     if as_json:
         about = {"model": teacher.model, "prompt": teacher.prompt_id, "queries": plan.queries}
-        write_json(about | {"carried": len(plan.carried), "reasons": plan.reasons} | asdict(found))
+        stand = {"carried": len(plan.carried), "reasons": plan.reasons, "skipped": addition.skipped}
+        write_json(about | stand | asdict(found))
     else:
         show_plan(plan)
         show_estimate(teacher.model, found)

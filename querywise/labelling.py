@@ -19,6 +19,7 @@ from prompts.ledger import Ledger
 from prompts.prices import Price
 from prompts.recording import Recorded
 from prompts.runner import Tally
+from querywise.further import Further
 from querywise.labels import Spool, labels_file, merge_labels, write_failures
 from querywise.limits import Limits, open_budget
 from querywise.marks import begin
@@ -37,6 +38,7 @@ def label_shop(
     plan: Plan,
     *,
     tiers: tuple[Tier, ...],
+    further: Further | None = None,
     nonce: str = "",
     limits: Limits,
     price: Price | None,
@@ -51,6 +53,7 @@ def label_shop(
         provider: Answers.
         plan: What to ask.
         tiers: Which queries the plan is of.
+        further: Which others it is of.
         nonce: Of an independent repeat.
         limits: What the run may take.
         price: Of the model, where it is known.
@@ -60,7 +63,8 @@ def label_shop(
     Raises:
         ModelError: when there is a budget and no price to reckon with.
     """
-    run = _run_name(shop, teacher, tiers=tiers, nonce=nonce)
+    further = further or Further()
+    run = _run_name(shop, teacher, tiers=tiers, further=further, nonce=nonce)
     account = Account(run=run, shop=shop.config.name, price=price)
     path = labels_file(shop, with_context=teacher.has_context, nonce=nonce)
     # Before any label names it: one whose tree is not known is asked anew.
@@ -70,7 +74,7 @@ def label_shop(
         spool = Spool(file)
         if isinstance(provider, Recorded):
             runner = Runner(provider, account=account, concurrency=limits.concurrency)
-            asyncio.run(_answer(shop, plan, teacher, runner, limits, tree, spool, progress))
+            asyncio.run(_answer(shop, plan, further, teacher, runner, limits, tree, spool, progress))
         else:
             budget = open_budget(limits, price, ledger=shop.ledger, run=run)
             with (
@@ -88,7 +92,7 @@ def label_shop(
                     requests_per_minute=limits.requests_per_minute,
                     tokens_per_minute=limits.tokens_per_minute,
                 )
-                asyncio.run(_answer(shop, plan, teacher, runner, limits, tree, spool, progress))
+                asyncio.run(_answer(shop, plan, further, teacher, runner, limits, tree, spool, progress))
                 cache.trim()
         failures = [*spool.failures, *plan.standing]
         if spool.labels or plan.carried or plan.others or not failures:
@@ -101,17 +105,19 @@ def label_shop(
     return summary
 
 
-def _run_name(shop: Shop, teacher: Teacher, *, tiers: tuple[Tier, ...], nonce: str) -> str:
+def _run_name(shop: Shop, teacher: Teacher, *, tiers: tuple[Tier, ...], further: Further, nonce: str) -> str:
     """Return the name of a run: the same for the same questions, so that one that was cut short goes on."""
     decides = [teacher.model, teacher.prompt_id, tiers, nonce, teacher.has_context, context_fingerprint(shop)]
-    # Where no examples are shown, a run is called what it was before examples counted.
+    # Where no examples are shown, a run is called what it was before examples counted; likewise of further queries.
     decides += [teacher.examples_id] if teacher.examples_id else []
+    decides += [further.inputs] if further.inputs else []
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
 
 
 async def _answer(
     shop: Shop,
     plan: Plan,
+    further: Further,
     teacher: Teacher,
     runner: Runner,
     limits: Limits,
@@ -120,9 +126,9 @@ async def _answer(
     progress: Callable[[int], None],
 ) -> None:
     async with runner:
-        contexts = ContextStore(shop.context_file)
+        log = ContextStore(shop.context_file)
         results = label_queries(
-            (context for query in plan.ask if (context := contexts.get(query)) is not None),
+            (context for query in plan.ask if (context := further.context(query, log)) is not None),
             teacher=teacher,
             runner=runner,
             context_fingerprint=context_fingerprint(shop) if teacher.has_context else "",

@@ -26,6 +26,7 @@ from prompts import Teacher, load_prompt
 from prompts.examples import ExampleBank, read_examples
 from prompts.teacher import Catalogue
 from querywise.marks import begin, digest, done, inputs_of, is_done, report_of
+from querywise.queries import Addition
 from release import build_release, list_releases
 
 __all__ = [
@@ -165,8 +166,8 @@ def _catalogue(shop: Shop, taxonomy: Taxonomy) -> Catalogue:
     return Catalogue(titles=dict(products.select("product_id", "title").iter_rows()), products=dict(counts))
 
 
-def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str) -> str:
-    """Return the digest of everything that decides the labels; a recording and examples count with their content."""
+def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str, addition: Addition | None = None) -> str:
+    """Return the digest of everything that decides the labels; recordings, examples and files by content."""
     kind, _, path = model.partition(":")
     recording = hashlib.sha256(Path(path).read_bytes()).hexdigest() if kind == "recorded" else ""
     index = inputs_of(shop, "index")
@@ -174,7 +175,9 @@ def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str) -> str:
     shown = shop.examples.is_file() and any("examples" in one.placeholders for one in prompts)
     examples = [hashlib.sha256(shop.examples.read_bytes()).hexdigest()] if shown else []
     named = [one.id for one in prompts]
-    return digest(model, recording, named, tiers, context_fingerprint(shop), index, *examples)
+    # Named, so that no examples are taken for it; absent where nothing was added, as it was before anything could be.
+    added = [{"added": addition.inputs}] if addition and addition.inputs else []
+    return digest(model, recording, named, tiers, context_fingerprint(shop), index, *examples, *added)
 
 
 def labels_stand(shop: Shop, inputs: str) -> bool:

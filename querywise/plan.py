@@ -13,6 +13,7 @@ from prompts.answer import Answer, read_completion
 from prompts.cache import CompletionCache
 from prompts.increment import Plan, make_plan, tree_of
 from prompts.teacher import Question, Turn, turns_of
+from querywise.further import Further
 from querywise.labels import labels_file, read_failures
 from querywise.trees import read_trees, tree_fingerprint
 
@@ -24,11 +25,12 @@ def plan_labels(
     teacher: Teacher,
     *,
     tiers: tuple[Tier, ...],
+    further: Further | None = None,
     nonce: str = "",
     again: frozenset[FailureClass] = frozenset(),
     anew: bool = False,
 ) -> Plan:
-    """Return what a run has to ask; with `anew` that is everything.
+    """Return what a run has to ask of its tiers and of what is further; with `anew` that is everything.
 
     Raises:
         StageMissing: when there are no contexts.
@@ -36,9 +38,11 @@ def plan_labels(
     taxonomy = shop.load_taxonomy()
     now = tree_fingerprint(taxonomy)
     path = labels_file(shop, with_context=teacher.has_context, nonce=nonce)
+    further = further or Further()
     return make_plan(
-        ContextStore(shop.context_file).of_tiers("head", "torso", "tail"),
+        further.contexts(ContextStore(shop.context_file)),
         tiers=tiers,
+        named=further.named,
         teacher=teacher,
         labels=read_labels(path) if path.is_file() else (),
         failures=read_failures(path),

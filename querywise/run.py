@@ -42,6 +42,7 @@ from querywise.pipeline import (
     make_ingest,
     mark_labels,
 )
+from querywise.queries import Addition, QueriesOption, TailOption, read_addition
 from querywise.shipping import Shipped, ship
 from querywise.show import show_context, show_ingest, show_summary, show_verdict
 from querywise.summary import Summary
@@ -57,6 +58,8 @@ def run(
     api_base: ApiBaseOption = None,
     prompt: PromptOption = DEFAULT_PROMPT,
     tiers: TierOption = "head,torso",
+    queries: QueriesOption = None,
+    tail: TailOption = None,
     budget: BudgetOption = None,
     concurrency: ConcurrencyOption = 64,
     timeout: TimeoutOption = 120.0,
@@ -71,6 +74,7 @@ def run(
     when the gate does not say PASS: the release is built, and current stays as it is.
     """
     started = time.monotonic()
+    addition = read_addition(queries, tail)
     with work_on(shop, work) as opened:
         name = model_name(opened, model)
         open_provider(name, api_base=api_base)
@@ -84,7 +88,16 @@ def run(
         with _stage("index") as tell:
             make_index(opened, tell)
         limits = Limits(concurrency=concurrency, budget=budget)
-        made = _label(opened, model=name, api_base=api_base, prompt=prompt, tiers=tiers, limits=limits, timeout=timeout)
+        made = _label(
+            opened,
+            model=name,
+            api_base=api_base,
+            prompt=prompt,
+            tiers=tiers,
+            addition=addition,
+            limits=limits,
+            timeout=timeout,
+        )
         failed = made.failed if made else {}
         shipped = None
         if made is None or made.labelled or made.carried or not failed:
@@ -106,15 +119,30 @@ def run(
 
 
 def _label(
-    shop: Shop, *, model: str | None, api_base: str | None, prompt: str, tiers: str, limits: Limits, timeout: float
+    shop: Shop,
+    *,
+    model: str | None,
+    api_base: str | None,
+    prompt: str,
+    tiers: str,
+    addition: Addition,
+    limits: Limits,
+    timeout: float,
 ) -> Summary | None:
     """Label, unless every query was labelled from these inputs already."""
-    inputs = label_inputs(shop, model=model or "", prompt=prompt, tiers=tiers)
+    inputs = label_inputs(shop, model=model or "", prompt=prompt, tiers=tiers, addition=addition)
     if labels_stand(shop, inputs):
         return None
     with _timed("label"):
         made = run_labels(
-            shop, model=model, api_base=api_base, prompt=prompt, tiers=tiers, limits=limits, timeout=timeout
+            shop,
+            model=model,
+            api_base=api_base,
+            prompt=prompt,
+            tiers=tiers,
+            addition=addition,
+            limits=limits,
+            timeout=timeout,
         )
     show_summary(made)
     if made.whole:

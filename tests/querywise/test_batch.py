@@ -264,3 +264,74 @@ def test_several_files_are_imported_at_once(made, tools, work, tmp_path):
     files = ("--input", tmp_path / "1.jsonl", "--input", tmp_path / "2.jsonl")
     done = tools.run("batch", "import", *by, *files, "--json")
     assert (done.code, done.json["imported"], done.json["duplicates"], done.json["missing"]) == (0, 8, 1, 0)
+
+
+@pytest.fixture
+def misses(tmp_path: Path) -> tuple[str, Path]:
+    """The options that name a file of two queries that the log does not hold, one that it does, and no query."""
+    path = tmp_path / "misses.txt"
+    path.write_text("Oat Milk\nhumm\niced tea\n\n")
+    return "--queries", path
+
+
+UNKNOWN = ("oat milk", "iced tea", "oj", "vernors")
+
+
+def answered(tools: Any, requests: Path, output: Path) -> list[str]:
+    """Answer a batch file by hand, also of queries that the conftest does not know; return the queries in it."""
+    tools.answer_batch(requests, output, leave_out=UNKNOWN)
+    answer = {"need": "n", "spelling": None, "specificity": "category", "annotations": [], "rewrites": []}
+    content = json.dumps(answer | {"categories": [{"id": "k1", "confidence": 0.9}]})
+    body = {"choices": [{"message": {"role": "assistant", "content": content}}], "usage": {}}
+    asked = []
+    with output.open("a") as file:
+        for line in map(json.loads, requests.read_text().splitlines()):
+            said = line["body"]["messages"][1]["content"]
+            asked.append(said.partition("<query>")[2].partition("</query>")[0])
+            if asked[-1] in UNKNOWN:
+                response = {"status_code": 200, "body": body}
+                file.write(json.dumps({"custom_id": line["custom_id"], "error": None, "response": response}) + "\n")
+    return sorted(asked)
+
+
+def test_a_file_of_queries_goes_out_and_comes_back(made, tools, tmp_path, misses) -> None:
+    work = tools.copy_work(made.work, tmp_path / "work")
+    by = (made.shop, "--work", work, "--model", "by-hand")
+    requests, output, recording = (tmp_path / name for name in ("in.jsonl", "out.jsonl", "recording.jsonl"))
+    out = tools.run("batch", "export", *by, *misses, "--output", requests)
+    assert out.code == 0 and "3 queries in 4 lines; 1 skipped: empty query 1" in out.err
+    assert "10 queries: 2 to ask (new 2), 8 labels stand" in out.err and "2 requests written to" in out.err
+    assert answered(tools, requests, output) == ["iced tea", "oat milk"]
+    # Without the options nothing of it is asked for; what comes is kept all the same.
+    plain = tools.run("batch", "import", *by, "--input", output, "--json")
+    assert (plain.code, plain.json["unasked"], plain.json["missing"]) == (0, 2, 0)
+    taken = tools.run("batch", "import", *by, *misses, "--input", output, "--json")
+    assert (taken.code, taken.json["known"], taken.json["missing"]) == (0, 2, 0)
+    dry = tools.run("label", *by, *misses, "--dry-run", "--json").json
+    assert (dry["reasons"], dry["in_cache"], dry["skipped"]) == ({"new": 2}, 2, {"empty query": 1})
+    assert tools.run("batch", "record", *by, "--output", recording, "--json").json["completions"] == 8
+    assert tools.run("batch", "record", *by, *misses, "--output", recording, "--json").json["completions"] == 10
+    replayed = (made.shop, "--work", work, "--model", f"recorded:{recording}", *misses, "--json")
+    ended = tools.run("label", *replayed)
+    assert (ended.code, ended.json["labelled"], ended.json["carried"]) == (0, 2, 8)
+
+
+def test_the_tail_goes_out_and_comes_back(made, tools, tmp_path, misses) -> None:
+    work = tools.copy_work(made.work, tmp_path / "work")
+    by = (made.shop, "--work", work, "--model", "by-hand", *misses, "--tail", "2")
+    requests, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    assert tools.run("batch", "export", *by, "--output", requests, "--json").json["requests"] == 2
+    # The misses were searched once each, these two 10 and 15 times.
+    assert answered(tools, requests, output) == ["oj", "vernors"]
+    taken = tools.run("batch", "import", *by, "--input", output, "--json")
+    assert (taken.code, taken.json["imported"], taken.json["unasked"], taken.json["missing"]) == (0, 2, 0, 0)
+    again = tools.run("batch", "export", *by, "--output", requests, "--json").json
+    assert (again["requests"], again["in_cache"]) == (0, 2)
+
+
+@needs_litellm
+def test_a_file_of_queries_is_submitted(server, batch, misses) -> None:
+    dry = batch("submit", *misses, "--dry-run", "--json").json
+    assert (dry["requests"], server.calls) == (10, [])
+    assert batch("submit", *misses, "--tail", "1", "--json").json["requests"] == 9
+    assert batch("submit", *misses, "--json").json["requests"] == 2

@@ -557,3 +557,147 @@ def test_text_that_would_break_a_file_is_taken_out_of_a_label_or_written_whole(d
     assert all(rewrite.query == "protein bar" for rewrite in label.understanding.rewrites)
     assert len((desk.work / "labels" / "labels.jsonl").read_bytes().splitlines()) == 4
     assert desk.run("release", "build", desk.shop, "--work", desk.work).code == 0
+
+
+def listed(desk: Desk, *lines: Any, name: str = "misses.jsonl") -> tuple[str, Path]:
+    """Write a file of queries and return the options that name it; text as it is, all else as JSON."""
+    path = desk.work.parent / name
+    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    return "--queries", path
+
+
+def test_queries_of_a_file_are_asked_besides_the_tiers(desk, labelled) -> None:
+    # One of the head, one of the torso, one of the tail, two that nobody searched in this shop.
+    lines = ("Chips", "VERNORS", "oat   milk", "protein", "", "oat milk!", "x" * 300, "{", "iced tea")
+    result = desk.label(*listed(desk, *lines, name="misses.txt"))
+    assert result.code == 0
+    assert "5 queries in 9 lines; 3 skipped: empty query 1, malformed JSON 1, query too long 1" in result.err
+    for skipped in ("  line 5: empty query", "  line 7: query too long", "  line 8: malformed JSON"):
+        assert skipped in result.err.splitlines()
+    assert "11 queries: 11 to ask (new 11)" in result.err
+    assert "11 queries: 11 labelled, 0 carried over, 0 failed" in result.err
+    assert sorted(desk.asked()) == sorted([*labelled, "vernors", "oat milk", "iced tea"])
+    labels = desk.labels()
+    # Most searched first; a new query is of the tail, with the searches of the file, a known one as the log has it.
+    assert [*labels] == [*labelled, "vernors", "oat milk", "iced tea"]
+    found = {query: (labels[query].tier, labels[query].searches) for query in ("chips", "vernors", "oat milk")}
+    assert found == {"chips": ("torso", 35), "vernors": ("tail", 15), "oat milk": ("tail", 2)}
+    assert desk.failures() == {}
+    assert desk.run("release", "build", desk.shop, "--work", desk.work).code == 0
+    answer = desk.run("understand", desk.shop, "Oat Milk", "--work", desk.work, "--json").json
+    assert (answer["source"], answer["reason"]) == ("head", "precomputed")
+
+
+def test_a_rerun_with_a_file_asks_nothing_anew_and_one_without_loses_nothing(desk) -> None:
+    asked = listed(desk, {"query": "oat milk", "searches": 7}, {"query": "vernors", "searches": 99})
+    first = desk.label("--tiers", "head", *asked, "--json").json
+    assert (first["queries"], first["labelled"], first["skipped"]) == (6, 6, {})
+    before = desk.labels()
+    desk.asked()
+    again = desk.label("--tiers", "head", *asked, "--json").json
+    assert (again["carried"], again["run"], desk.asked()) == (6, first["run"], [])
+    without = desk.label("--tiers", "head", "--json").json
+    assert (without["queries"], without["carried"], without["run"] == first["run"]) == (4, 4, False)
+    assert desk.labels() == before
+    # Another file: what it does not name stays, and what it says of searches counts from now on.
+    other = desk.label("--tiers", "head", *listed(desk, {"query": "iced tea", "searches": 3}), "--json").json
+    assert (other["labelled"], other["carried"], desk.asked()) == (1, 4, ["iced tea"])
+    assert desk.labels().keys() == before.keys() | {"iced tea"}
+    desk.label("--tiers", "head", *listed(desk, {"query": "oat milk", "searches": 70}))
+    assert (desk.labels()["oat milk"].searches, desk.labels()["iced tea"].searches, desk.asked()) == (70, 3, [])
+
+
+def test_a_query_of_a_file_that_fails_is_counted_kept_and_taken_up_like_any_other(desk) -> None:
+    desk.answers |= {"oat milk": "nope"}
+    asked = ("--tiers", "head", *listed(desk, "{", {"query": "oat milk"}, {"query": "iced tea"}))
+    result = desk.label(*asked, "--json")
+    assert (result.code, result.json["failed"], result.json["labelled"]) == (1, {"unparseable": 1}, 5)
+    assert result.json["skipped"] == {"malformed JSON": 1}
+    assert desk.failures() == {"oat milk": "unparseable"}
+    desk.asked()
+    assert (desk.label(*asked).code, desk.asked()) == (1, [])
+    desk.answers.clear()
+    assert (desk.label(*asked, "--retry", "unparseable").code, desk.asked()) == (0, ["oat milk"])
+
+
+def test_a_budget_holds_for_a_file_too(desk) -> None:
+    asked = ("--tiers", "head", *listed(desk, *({"query": f"thing {i}"} for i in range(20))))
+    first = desk.label(*asked, "--concurrency", "1", "--budget", "0.03", "--json")
+    answered = desk.asked()
+    assert first.code == 1 and 4 < len(answered) < 24
+    assert first.json["failed"] == {"over_budget": 24 - len(answered)}
+    assert desk.label(*asked, "--budget", "1", "--json").json["run"] == first.json["run"]
+    assert sorted(desk.asked() + answered) == sorted(desk.labels())
+
+
+# Of the tail of the tiny shop "vernors" was searched 15 times and "oj" 10, all else once. After "vernors" shoppers
+# chose ginger ale, which retrieval finds first: 15 x 0.25 = 3.75. After "oj" they chose nothing: 10 x 0.5 = 5.
+TAIL = ["oj", "vernors", "angel cake", "apple cake", "carrot cake"]
+
+
+def test_the_most_valuable_of_the_tail_are_asked(desk, labelled) -> None:
+    dry = desk.label("--tail", "1", "--dry-run", "--json").json
+    assert (dry["queries"], dry["requests"], dry["skipped"], desk.asked()) == (9, 9, {}, [])
+    assert desk.label("--tail", "1").code == 0
+    assert sorted(desk.asked()) == sorted([*labelled, "oj"])
+    assert (desk.label("--tail", "1").code, desk.asked()) == (0, [])
+    assert (desk.label("--tail", "5").code, sorted(desk.asked())) == (0, sorted(TAIL[1:]))
+    # 25 queries are all there are: 8, and a tail of 17.
+    every = desk.label("--tail", "1000", "--json").json
+    assert (every["queries"], every["carried"], every["labelled"], len(desk.asked())) == (25, 13, 12, 12)
+    fewer = desk.label("--tail", "1", "--json").json
+    assert (fewer["queries"], desk.asked(), len(desk.labels())) == (9, [], 25)
+
+
+def test_with_a_tail_the_queries_of_a_file_have_to_be_worth_it(desk) -> None:
+    # 20 x 0.5 = 10 and 1 x 0.5; the head and what the log knows of "oj" take no place, and its searches are the log's.
+    lines = [{"query": "oat milk", "searches": 20}, {"query": "zebra milk"}, {"query": "oj", "searches": 90}]
+    asked = listed(desk, *lines, {"query": "protein", "searches": 500})
+    assert desk.label("--tiers", "head", *asked, "--tail", "2").code == 0
+    head = ["protein", "ginger ale", "dishes", "kombucha"]
+    assert sorted(desk.asked()) == sorted([*head, "oat milk", "oj"])
+    assert desk.labels()["oj"].searches == 10
+    # A query of a file that is of a tier that is not asked stands with the tail: "chips", 35 x 0.25 = 8.75.
+    assert desk.label("--tiers", "head", *listed(desk, *lines, '"chips"'), "--tail", "2").code == 0
+    assert desk.asked() == ["chips"]
+    # The tail is asked as a tier, and leaves only what else is in the file to choose from: the two milks and chips.
+    whole = desk.label("--tiers", "tail", *asked, "--tail", "5", "--dry-run", "--json").json
+    assert (whole["queries"], whole["carried"]) == (17 + 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--queries", "nowhere.txt"), "nowhere.txt cannot be read: No such file or directory"),
+        (("--queries", "."), ". cannot be read: Is a directory"),
+        (("--queries", "shop.parquet"), "shop.parquet is no list of queries"),
+    ],
+)
+@pytest.mark.parametrize("command", ["label", "run", "batch export"])
+def test_a_file_that_cannot_be_read_is_a_mistake_before_anything_is_done(desk, command, options, complaint) -> None:
+    output = ("--output", desk.work / "in.jsonl") if command == "batch export" else ()
+    result = desk.run(*command.split(), desk.shop, *desk.by(), *options, *output)
+    said = result.mistake()
+    assert complaint in said and "  hint: " in said
+    assert (desk.asked(), (desk.work / "in.jsonl").exists()) == ([], False)
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_tail_of_none_is_refused(desk, count) -> None:
+    assert (desk.label("--tail", count).code, desk.asked()) == (2, [])
+
+
+def test_a_run_notices_another_file_and_another_number(desk) -> None:
+    def run(*options: str | Path) -> list[str]:
+        result = desk.run("run", desk.shop, *desk.by(), "--tiers", "head", *options)
+        assert "Traceback" not in result.err and "release" in result.err, result.err
+        assert ("to ask" in result.err) == looked, result.err
+        return sorted(desk.asked())
+
+    looked = True
+    assert len(run(*listed(desk, "oat milk", name="misses.txt"), "--tail", "1")) == 5
+    looked = False
+    assert run(*listed(desk, {"query": "Oat Milk!"}, "{"), "--tail", "1") == []
+    looked = True
+    assert run(*listed(desk, {"query": "iced tea"}), "--tail", "1") == []
+    assert run(*listed(desk, {"query": "iced tea"}), "--tail", "4") == ["angel cake", "apple cake", "vernors"]
