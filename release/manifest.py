@@ -7,6 +7,7 @@ A release is a folder named by its id::
     head.lmdb           precomputed answers, see `release.head`
     served_ids.json     every category and product id that a precomputed answer names
     retrieval/          optional: the index of the fallback retriever, opaque to this package
+    student/            optional: the model for queries without a precomputed answer, see `release.student`
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = [
     "RETRIEVAL",
     "SCHEMA_VERSION",
     "SERVED_IDS",
+    "STUDENT",
     "TAXONOMY",
     "FileDigest",
     "Manifest",
@@ -50,12 +52,13 @@ __all__ = [
 SCHEMA_VERSION = 1
 """Raised whenever an older program could misread the folder."""
 
-MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL = (
+MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT = (
     "manifest.json",
     "taxonomy.json",
     "head.lmdb",
     "served_ids.json",
     "retrieval",
+    "student",
 )
 
 

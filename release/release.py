@@ -10,13 +10,14 @@ from typing import Self
 
 from domain import Taxonomy, Understanding, normalise
 from domain.errors import ReleaseError
-from domain.understanding import Category, Reason, understanding_adapter
+from domain.understanding import Category, Reason, Source, Specificity, understanding_adapter
 from release.answers import echo, entry_digest, parse, unstamp
 from release.check import categories_of, products_of
 from release.head import HeadStore
 from release.manifest import (
     HEAD,
     RETRIEVAL,
+    STUDENT,
     Manifest,
     check_files,
     read_manifest,
@@ -24,6 +25,7 @@ from release.manifest import (
     read_taxonomy,
 )
 from release.retriever import LoadRetriever, Retriever
+from release.student import SPECIFICITIES, Provider, Student, decide
 
 __all__ = ["Release", "open_release", "verify_release"]
 
@@ -37,20 +39,31 @@ class Release:
     A query is answered by the first that can:
 
     1. the head store: the precomputed answer, ``source`` head;
-    2. the fallback: the nearest categories by retrieval, ``source`` fallback. A similarity is no probability, so
-       their confidence is None. ``reason`` is ``empty_query`` where nothing of the query is left by normalisation;
-       ``abstained_low_confidence`` where retrieval ran, whether or not anything was near enough to list; ``degraded``
-       where there is no retriever, or no time for it, or it failed.
+    2. the student, where the release has one: the likeliest categories it is sure enough of, ``source`` tail and
+       ``reason`` model; or one that lies above them, ``backed_off_to_parent``;
+    3. the fallback. Beside a student it is empty, ``abstained_low_confidence``. Without one it is the nearest
+       categories by retrieval; a similarity is no probability, so their confidence is None, and ``reason`` is
+       ``abstained_low_confidence`` whether or not anything was near enough to list, and ``degraded`` where there is
+       no retriever, or no time for it, or it failed. Where nothing of the query is left by normalisation, ``reason``
+       is ``empty_query``.
     """
 
     def __init__(
-        self, *, folder: Path, manifest: Manifest, taxonomy: Taxonomy, head: HeadStore, retriever: Retriever | None
+        self,
+        *,
+        folder: Path,
+        manifest: Manifest,
+        taxonomy: Taxonomy,
+        head: HeadStore,
+        retriever: Retriever | None,
+        student: Student | None = None,
     ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.taxonomy = taxonomy
         self._head = head
         self._retriever = retriever
+        self._student = student
 
     @property
     def id(self) -> str:
@@ -70,7 +83,12 @@ class Release:
     @property
     def retrieves(self) -> bool:
         """Whether a query without a precomputed answer is searched for, which takes milliseconds."""
-        return self._retriever is not None
+        return self._retriever is not None and self._student is None
+
+    @property
+    def provider(self) -> str | None:
+        """The execution provider that the student really runs on, or None where there is no student."""
+        return None if self._student is None else self._student.provider
 
     def head_answer(self, raw: str, normalised: str) -> bytes | None:
         """Return the precomputed answer for a query as JSON in UTF-8, or None.
@@ -92,7 +110,7 @@ class Release:
             UnicodeEncodeError: as `head_answer`.
         """
         raw.encode()
-        return understanding_adapter.dump_json(self._fall_back(raw, normalised, self._retriever if retrieve else None))
+        return understanding_adapter.dump_json(self._miss(raw, normalised, self._retriever if retrieve else None))
 
     def answer_bytes(self, raw: str) -> bytes:
         """Return the answer for a query as JSON in UTF-8, from the first that has one.
@@ -116,7 +134,48 @@ class Release:
         value = self._head.get(normalised) if normalised else None
         if value is not None:
             return parse(raw, value)
-        return self._fall_back(raw, normalised, self._retriever)
+        return self._miss(raw, normalised, self._retriever)
+
+    def _miss(self, raw: str, normalised: str, retriever: Retriever | None) -> Understanding:
+        if self._student is None or not normalised:
+            return self._fall_back(raw, normalised, retriever)
+        predicted = self._student.predict([normalised])
+        tree = self._student.tree
+        answer = decide(predicted.probabilities[0], tree, self._student.about.policy)
+        if not answer.rows:
+            return self._answer(raw, normalised, source="fallback", reason="abstained_low_confidence")
+        ids = [tree.ids[row] for row in answer.rows]
+        return self._answer(
+            raw,
+            normalised,
+            source="tail",
+            reason="backed_off_to_parent" if answer.backed_off else "model",
+            categories=tuple(
+                Category(id=i, path=self.taxonomy.path(i), confidence=round(chance, 4))
+                for i, chance in zip(ids, answer.chances, strict=True)
+            ),
+            specificity=SPECIFICITIES[int(predicted.specificities[0].argmax())],
+        )
+
+    def _answer(
+        self,
+        raw: str,
+        normalised: str,
+        *,
+        source: Source,
+        reason: Reason,
+        categories: tuple[Category, ...] = (),
+        specificity: Specificity | None = None,
+    ) -> Understanding:
+        return Understanding(
+            query=raw,
+            normalized=normalised,
+            source=source,
+            reason=reason,
+            release=self.id,
+            categories=categories,
+            specificity=specificity,
+        )
 
     def _fall_back(self, raw: str, normalised: str, retriever: Retriever | None) -> Understanding:
         reason: Reason = "abstained_low_confidence"
@@ -135,12 +194,12 @@ class Release:
             else:
                 ids = dict.fromkeys(found.category_id for found in near if found.category_id in self.taxonomy)
                 categories = tuple(Category(id=i, path=self.taxonomy.path(i), confidence=None) for i in ids)[:_NEAREST]
-        return Understanding(
-            query=raw, normalized=normalised, source="fallback", reason=reason, release=self.id, categories=categories
-        )
+        return self._answer(raw, normalised, source="fallback", reason=reason, categories=categories)
 
 
-def open_release(path: Path, *, load_retriever: LoadRetriever | None = None, verify: bool = True) -> Release:
+def open_release(
+    path: Path, *, load_retriever: LoadRetriever | None = None, verify: bool = True, provider: Provider = "cpu"
+) -> Release:
     """Open a release for answering.
 
     Args:
@@ -148,6 +207,7 @@ def open_release(path: Path, *, load_retriever: LoadRetriever | None = None, ver
         load_retriever: Opens the release's fallback index; without it, or without an index, there is no retriever.
         verify: Whether to read every byte and compare digests. Without, names and sizes are compared all the same;
             for worker processes whose parent has verified the folder a moment ago.
+        provider: Where the student runs; with ``cuda`` it runs there or the release is not opened.
 
     Raises:
         ReleaseError: naming the file that is missing, unlisted, altered, or not of this schema version, or the id
@@ -171,10 +231,12 @@ def open_release(path: Path, *, load_retriever: LoadRetriever | None = None, ver
             raise ReleaseError(f"{manifest.release}: {HEAD} has not the number of answers the manifest gives")
         index = folder / RETRIEVAL
         retriever = load_retriever(index) if load_retriever is not None and index.is_dir() else None
+        model = folder / STUDENT
+        student = Student(model, taxonomy, provider=provider) if model.is_dir() else None
     except BaseException:
         head.close()
         raise
-    return Release(folder=folder, manifest=manifest, taxonomy=taxonomy, head=head, retriever=retriever)
+    return Release(folder=folder, manifest=manifest, taxonomy=taxonomy, head=head, retriever=retriever, student=student)
 
 
 def verify_release(path: Path) -> Manifest:

@@ -69,7 +69,7 @@ def about(release: Release) -> ReleaseInfo:
         release=release.id,
         shop=manifest.shop,
         created=manifest.created,
-        provider=None,
+        provider=release.provider,
         gate=None if manifest.gate is None else _gate(manifest.gate),
         lineage=Lineage(
             content=manifest.content,

@@ -1,0 +1,205 @@
+"""Confidence that means something: calibrated by depth, and thresholds under which an answer is right often enough.
+
+Chances are calibrated with Platt's method (Platt, "Probabilistic outputs for support vector machines", 1999), for the
+likeliest category itself and for its ancestors. Thresholds are chosen by learning then testing (Angelopoulos, Bates,
+Candès, Jordan & Lei, "Learn then test: calibrating predictive algorithms to achieve risk control", 2021; the risk is
+one less precision, which is not monotone in the threshold, so that conformal risk control, ICLR 2024, does not apply as
+it is): going from strict to lax in a fixed sequence, a threshold is kept while an exact binomial test says that
+precision is at least the target; the sequence starts in three places, each with a third of the error that is allowed.
+For each depth of the tree the chance that the threshold promises too much is then at most that error.
+
+Depths are gone through as answers are: those that no deeper threshold lets through are what the next is tested on.
+For the category itself, depths with too few queries share a threshold, and what is promised is promised of them
+together; an ancestor's depth with too few is not answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom
+
+from release.student import Level, Policy, Tree
+
+__all__ = ["NEVER", "Held", "calibrate", "risk_controlled_threshold"]
+
+NEVER = 2.0
+"""A threshold that no chance reaches."""
+
+_LEAST = 60
+_STARTS = (0.15, 0.4, 0.7)
+_LEAST_SLOPE = 0.05
+_HAIR = 1e-3
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Held:
+    """Queries that the student has not seen: its probabilities, (queries, categories), and the rows that are right.
+
+    A query that should not be answered has no right row.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    right: Sequence[frozenset[int]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Candidates:
+    """What could be answered: for each its query, its depth, its chance, and whether it is right."""
+
+    query: npt.NDArray[np.intp]
+    depth: npt.NDArray[np.intp]
+    chance: Floats
+    right: Flags
+
+    def only(self, kept: Flags) -> _Candidates:
+        return _Candidates(
+            query=self.query[kept], depth=self.depth[kept], chance=self.chance[kept], right=self.right[kept]
+        )
+
+
+def calibrate(held: Held, tree: Tree, *, target: float = 0.9, error: float = 0.05) -> Policy:
+    """Return the policy under which answers of each depth are right with at least the target's probability.
+
+    Args:
+        held: Queries drawn as those to come, none of which had a part in training.
+        tree: The tree.
+        target: Precision to keep.
+        error: Chance, for each depth, that the threshold does not keep it.
+    """
+    deepest = int(tree.depth.max(initial=0))
+    own, ancestors = _candidates(held, tree)
+    own_levels = _levels(own, deepest, target, error)
+    sure = np.array(
+        [own_levels[d].calibrated(c) >= own_levels[d].threshold for d, c in zip(own.depth, own.chance, strict=True)]
+    )
+    left = np.ones(len(held.right), dtype=np.bool_)
+    left[own.query[sure.astype(np.bool_)]] = False
+    ancestor_levels = _ancestor_levels(ancestors, left, deepest, target, error)
+    return Policy(own=tuple(own_levels), ancestor=tuple(ancestor_levels))
+
+
+def _candidates(held: Held, tree: Tree) -> tuple[_Candidates, _Candidates]:
+    own: list[tuple[int, int, float, bool]] = []
+    above: list[tuple[int, int, float, bool]] = []
+    for query, (probabilities, right) in enumerate(zip(held.probabilities, held.right, strict=True)):
+        best = int(probabilities.argmax())
+        own.append((query, int(tree.depth[best]), float(probabilities[best]), best in right))
+        for row in tree.path(best)[1:]:
+            mass = float(probabilities[row : tree.end[row]].sum())
+            above.append((query, int(tree.depth[row]), mass, any(row <= r < tree.end[row] for r in right)))
+    return _columns(own), _columns(above)
+
+
+def _columns(rows: Sequence[tuple[int, int, float, bool]]) -> _Candidates:
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return _Candidates(
+        query=table[:, 0].astype(np.intp),
+        depth=table[:, 1].astype(np.intp),
+        chance=table[:, 2],
+        right=table[:, 3].astype(np.bool_),
+    )
+
+
+def _levels(candidates: _Candidates, deepest: int, target: float, error: float) -> list[Level]:
+    """Return a level for each depth, those with few candidates sharing one."""
+    enough = [int((candidates.depth == depth).sum()) >= _LEAST for depth in range(deepest + 1)]
+    pooled = ~np.isin(candidates.depth, np.flatnonzero(enough))
+    shared = _level(candidates.only(pooled), candidates, target, error)
+    return [
+        _level(candidates.only(candidates.depth == depth), candidates, target, error) if enough[depth] else shared
+        for depth in range(deepest + 1)
+    ]
+
+
+def _ancestor_levels(candidates: _Candidates, left: Flags, deepest: int, target: float, error: float) -> list[Level]:
+    """Return a level for each depth, from the deepest up: what one lets through is not there for the next."""
+    left = left.copy()
+    levels = [Level(threshold=NEVER)] * (deepest + 1)
+    for depth in range(deepest, -1, -1):
+        here = candidates.only((candidates.depth == depth) & left[candidates.query])
+        if len(here.query) < _LEAST:
+            continue
+        level = _level(here, candidates.only(candidates.depth == depth), target, error)
+        levels[depth] = level
+        through = np.array([level.calibrated(chance) >= level.threshold for chance in here.chance], dtype=np.bool_)
+        left[here.query[through]] = False
+    return levels
+
+
+def _level(group: _Candidates, curve_of: _Candidates, target: float, error: float) -> Level:
+    """Return the curve of the group, or of the larger one where it is small, and the threshold of the group."""
+    fitted = _platt(group if len(group.query) >= _LEAST else curve_of)
+    chances = np.array([fitted.calibrated(chance) for chance in group.chance])
+    threshold = risk_controlled_threshold(chances, group.right, target=target, error=error)
+    return Level(slope=fitted.slope, intercept=fitted.intercept, threshold=threshold)
+
+
+def _platt(candidates: _Candidates) -> Level:
+    """Return the slope and intercept of least cross entropy, with Platt's softened targets, by Newton's method."""
+    if not len(candidates.query):
+        return Level()
+    sure = np.clip(candidates.chance, 1e-6, 1 - 1e-6)
+    x = np.stack([np.log(sure / (1 - sure)), np.ones(len(sure))], axis=1)
+    positive = int(candidates.right.sum())
+    negative = len(sure) - positive
+    y = np.where(candidates.right, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    slope, intercept = _minimum(x, y, 0 * y, np.array([1.0, 0.0]))
+    if slope < _LEAST_SLOPE:  # a curve that falls would order answers the wrong way round
+        slope = _LEAST_SLOPE
+        [intercept] = _minimum(x[:, 1:], y, slope * x[:, 0], np.array([0.0]))
+    return Level(slope=float(slope), intercept=float(intercept))
+
+
+def _minimum(x: Floats, y: Floats, offset: Floats, start: Floats) -> Floats:
+    """Return the weights of least cross entropy of ``sigmoid(x @ weights + offset)``, held to the start by a hair."""
+
+    def loss(at: Floats) -> float:
+        logits = x @ at + offset
+        return float((np.logaddexp(0, logits) - y * logits).sum() + _HAIR / 2 * ((at - start) ** 2).sum())
+
+    at, least = start, loss(start)
+    for _ in range(100):
+        p = np.exp(-np.logaddexp(0, -(x @ at + offset)))
+        gradient = x.T @ (p - y) + _HAIR * (at - start)
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + _HAIR * np.eye(len(at)), gradient)
+        # Where chances are near 0 or 1 the curve is flat, and a whole step leads far beyond the minimum.
+        while (now := loss(at - step)) > least and np.abs(step).max() > 1e-9:
+            step = step / 2
+        if now > least or np.abs(step).max() <= 1e-9:
+            break
+        at, least = at - step, now
+    return at
+
+
+def risk_controlled_threshold(chances: Floats, right: Flags, *, target: float, error: float) -> float:
+    """Return the least chance from which on answers are right with at least the target's probability, or `NEVER`.
+
+    Args:
+        chances: Of the answers that could be given.
+        right: Whether each is right.
+        target: Precision to keep.
+        error: Chance that the threshold does not keep it.
+    """
+    if not len(chances):
+        return NEVER
+    order = np.argsort(-chances, kind="stable")
+    sorted_chances = chances[order]
+    wrong = np.cumsum(~right[order])
+    # Equal chances are let through together: only the last of them is a place where a threshold can stand.
+    ends = np.flatnonzero(np.diff(sorted_chances, append=-1.0) != 0)
+    counts = ends + 1
+    rejected = binom.cdf(wrong[ends], counts, 1 - target) <= error / len(_STARTS)
+    best = -1
+    for share in _STARTS:
+        at = int(np.searchsorted(counts, share * len(chances)))
+        while at < len(ends) and rejected[at]:
+            best = max(best, at)
+            at += 1
+    return float(sorted_chances[ends[best]]) if best >= 0 else NEVER

@@ -1,0 +1,248 @@
+"""From a shop's labels, log and catalogue to a student: split, trained, calibrated, exported and measured."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from distill.assistant import Assistant
+from distill.calibrate import Held, calibrate
+from distill.card import Card, Share, TierScore, score_tiers, write_card
+from distill.corpus import texts_of_tree
+from distill.examples import Example
+from distill.export import check_parity, weights_of, write_onnx
+from distill.fit import Corpus, Recipe, fit_embedding, fit_examples
+from distill.network import Network, Views
+from distill.noise import Noise, learn_noise
+from distill.split import Lessons, Split, examples_of, split_labels
+from distill.table import FeatureTable
+from domain.errors import UserError
+from domain.files import replace_folder
+from domain.label import Label
+from domain.taxonomy import Taxonomy
+from release.student import Features, Student, Tree
+from release.student.features import TOKENIZER
+from release.student.model import MODEL, write_about
+
+__all__ = ["MIX", "Settings", "distil"]
+
+MIX: Mapping[str, float] = {"labels": 0.5, "behaviour": 0.1, "catalogue": 0.3, "names": 0.05, "nonsense": 0.05}
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a part, what is done of it, and how much there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a student is trained.
+
+    Attributes:
+        seed: Of everything that is drawn; the same inputs and seed give the same student on the same machine.
+        dimension: Of the embedding.
+        bits: Grams are hashed into ``2 ** bits`` rows.
+        texts: Texts of the shop to learn the encoder's vectors of, at most.
+        pseudo: Pseudo-queries of the catalogue.
+        epochs: Over those texts.
+        assistant: Batches that the sentence encoder is tuned for; 0 takes it as it comes.
+        recipe: How examples are mixed.
+        target: Precision to keep at every depth of the tree.
+        error: Chance, for each depth, that it is not kept.
+        most_flips: Share of queries whose likeliest category int8 may change.
+        cuda: Whether to export fp16 for CUDA too.
+    """
+
+    seed: int = 0
+    dimension: int = 128
+    bits: int = 17
+    texts: int = 100_000
+    pseudo: int = 60_000
+    epochs: int = 3
+    assistant: int = 200
+    recipe: Recipe = field(default_factory=lambda: Recipe(mix=MIX))
+    target: float = 0.9
+    error: float = 0.05
+    most_flips: float = 0.02
+    cuda: bool = False
+
+
+def distil(
+    lessons: Lessons,
+    folder: Path,
+    tokenizer: Path,
+    *,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Card:
+    """Train a student, and write it into a folder, whole or not at all.
+
+    Args:
+        lessons: What to learn from.
+        folder: Where to write; what is there is replaced.
+        tokenizer: The sentence encoder's `tokenizer.json`.
+        settings: How.
+        progress: Called as it goes on.
+
+    Raises:
+        UserError: when there is no label to learn from.
+        QuerywiseError: when an export says something else than what was trained.
+    """
+    settings, tell = settings or Settings(), progress or (lambda *_: None)
+    started = time.monotonic()
+    torch.manual_seed(settings.seed)
+    rng = random.Random(settings.seed)
+    tree = Tree.of(lessons.taxonomy)
+    split = split_labels(lessons)
+    if not split.train:
+        raise UserError(
+            "there is no label to learn from", hint="run `querywise label` first; gold is never learnt from"
+        )
+    noise = learn_noise((c.query, r.query, r.count) for c in lessons.contexts for r in c.reformulations)
+    examples = examples_of(lessons, split, pseudo=settings.pseudo, rng=rng)
+    corpus, views = _corpus(lessons, tree, split, examples, settings, noise, rng, tell)
+    with replace_folder(folder) as out:
+        shutil.copyfile(tokenizer, out / TOKENIZER)
+        features = Features(out, bits=settings.bits)
+        table = FeatureTable(features.rows, settings.dimension, seed=settings.seed)
+        steps = -(-len(corpus.texts) // 512) * settings.epochs
+        fit_embedding(
+            table,
+            features,
+            corpus,
+            noise=noise,
+            rng=rng,
+            epochs=settings.epochs,
+            progress=lambda n: tell("embed", n, steps),
+        )
+        network = Network(views, tree)
+        fit_examples(
+            network,
+            table,
+            features,
+            examples,
+            corpus,
+            tree,
+            recipe=settings.recipe,
+            noise=noise,
+            rng=rng,
+            progress=lambda n: tell("answer", n, settings.recipe.steps),
+        )
+        weights = weights_of(network, table)
+        write_onnx(weights, out / MODEL, "int8")
+        compared = [label.query for label in chain(split.held, split.test, split.train)]
+        with_fp32 = out / "fp32.onnx"
+        write_onnx(weights, with_fp32, "fp32")
+        parities = [
+            check_parity(network, table, features, with_fp32, compared, precision="fp32", most=0.005),
+            check_parity(network, table, features, out / MODEL, compared, precision="int8", most=settings.most_flips),
+        ]
+        with_fp32.unlink()
+        if settings.cuda:
+            write_onnx(weights, out / "model.fp16.onnx", "fp16")
+            half = out / "model.fp16.onnx"
+            parities.append(
+                check_parity(network, table, features, half, compared, precision="fp16", most=settings.most_flips)
+            )
+        student = _calibrated(out, lessons.taxonomy, tree, split.held, settings)
+        card = Card(
+            examples=tuple(Share(source=name, count=len(some)) for name, some in examples.items()),
+            labels_dropped_for_gold=split.dropped,
+            calibrated_on=len(split.held),
+            tiers=_scores(student, tree, split.test),
+            parity=tuple(parities),
+            target=settings.target,
+            error=settings.error,
+            seconds=round(time.monotonic() - started, 1),
+        )
+        write_card(out, card)
+    return card
+
+
+def _corpus(
+    lessons: Lessons,
+    tree: Tree,
+    split: Split,
+    examples: Mapping[str, Sequence[Example]],
+    settings: Settings,
+    noise: Noise,
+    rng: random.Random,
+    tell: Progress,
+) -> tuple[Corpus, Views]:
+    """Return the shop's texts with their vectors, and the categories' views in the same space."""
+    assistant = Assistant()
+    if settings.assistant:
+        assistant.tune(
+            examples["labels"],
+            examples["catalogue"],
+            lessons.taxonomy,
+            noise=noise,
+            rng=rng,
+            steps=settings.assistant,
+            progress=lambda n: tell("tune the encoder", n, settings.assistant),
+        )
+    names = texts_of_tree(lessons.taxonomy, tree.ids)
+    titles = [" ".join(product.title) for product in lessons.sold]
+    # Of the gold, not even what the encoder makes of the words is learnt.
+    asked = [c.query for c in lessons.contexts if split.clusters.of(c.query) not in split.forbidden]
+    fixed = dict.fromkeys(chain(chain.from_iterable(names), asked, (e.query for e in examples["labels"])))
+    drawn = dict.fromkeys(chain(titles, (e.query for e in examples["catalogue"])))
+    more = [text for text in drawn if text not in fixed]
+    room = max(0, settings.texts - len(fixed))
+    texts = [*fixed, *(more if len(more) <= room else rng.sample(more, room))]
+    vectors = torch.from_numpy(assistant.encode(texts, lambda n: tell("encode", n, len(texts))))
+    _, _, axes = torch.svd_lowrank(vectors - vectors.mean(0), q=min(settings.dimension, *vectors.shape), niter=4)
+    axes = functional.pad(axes, (0, settings.dimension - axes.shape[1]))
+    projected = functional.normalize(vectors @ axes, dim=1)
+    place = {text: i for i, text in enumerate(texts)}
+    row = {category_id: i for i, category_id in enumerate(tree.ids)}
+    centres = torch.zeros(len(tree.ids), settings.dimension)
+    for title, product in zip(titles, lessons.sold, strict=True):
+        if title in place:
+            centres[row[product.category_id]] += projected[place[title]]
+    views = Views(
+        names=projected[[place[name] for name, _ in names]],
+        paths=projected[[place[path] for _, path in names]],
+        titles=functional.normalize(centres, dim=1),
+    )
+    return Corpus(texts=texts, vectors=projected.numpy()), views
+
+
+def _calibrated(out: Path, taxonomy: Taxonomy, tree: Tree, held: Sequence[Label], settings: Settings) -> Student:
+    """Write what the student is sure of, as the exported model says, and return it opened."""
+    undecided = calibrate(Held(probabilities=np.empty((0, len(tree.ids)), dtype=np.float32), right=[]), tree)
+    about = {"dimension": settings.dimension, "bits": settings.bits, "categories": tree.ids}
+    write_about(out, **about, policy=undecided)  # type: ignore[arg-type]
+    predicted = Student(out, taxonomy).predict([label.query for label in held])
+    right = [_right(label, tree) for label in held]
+    policy = calibrate(
+        Held(probabilities=predicted.probabilities, right=right), tree, target=settings.target, error=settings.error
+    )
+    write_about(out, **about, policy=policy)  # type: ignore[arg-type]
+    return Student(out, taxonomy)
+
+
+def _right(label: Label, tree: Tree) -> frozenset[int]:
+    row = {category_id: i for i, category_id in enumerate(tree.ids)}
+    return frozenset(row[category.id] for category in label.understanding.categories)
+
+
+def _scores(student: Student, tree: Tree, labels: Iterable[Label]) -> tuple[TierScore, ...]:
+    measured = list(labels)
+    if not measured:
+        return ()
+    probabilities = student.predict([label.query for label in measured]).probabilities
+    return score_tiers(
+        [label.tier for label in measured],
+        probabilities,
+        [_right(label, tree) for label in measured],
+        tree,
+        student.about.policy,
+    )

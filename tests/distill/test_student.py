@@ -1,0 +1,153 @@
+"""From labels to an opened student; and what must never be learnt from."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from distill.corpus import Sold  # noqa: E402
+from distill.fit import Recipe  # noqa: E402
+from distill.split import Lessons, examples_of, split_labels  # noqa: E402
+from distill.student import MIX, Settings, distil  # noqa: E402
+from domain.context import CategoryEvidence, DomainContext  # noqa: E402
+from domain.errors import QuerywiseError, UserError  # noqa: E402
+from domain.label import Label, Provenance  # noqa: E402
+from domain.taxonomy import Taxonomy  # noqa: E402
+from domain.understanding import Category, Understanding  # noqa: E402
+from release.student import Student  # noqa: E402
+
+PROVENANCE = Provenance(model="m", prompt="p", key="k", context="c", dropped={})
+FOODS = ("milk", "tea", "dogs", "cats")
+SIZES = ("small", "large", "jumbo", "family", "single", "value", "extra", "travel")
+GOLD = ("oat milk", "green tea")
+NEARLY = ("oatmilk", "oat mikl", "milk oat", "green teas", "geren tea")
+
+
+def label(query: str, *categories: str, tier: str = "tail") -> Label:
+    answer = Understanding(
+        query=query,
+        normalized=query,
+        source="head",
+        reason="precomputed",
+        release="",
+        categories=tuple(Category(id=i, path=(i,), confidence=0.9) for i in categories),
+        specificity="category",
+    )
+    return Label(query=query, tier=tier, searches=1, understanding=answer, provenance=PROVENANCE)  # type: ignore[arg-type]
+
+
+def context(query: str, category: str) -> DomainContext:
+    evidence = CategoryEvidence(
+        category_id=category,
+        level=1,
+        is_own=True,
+        share=1.0,
+        score=9.0,
+        events=9,
+        clicks=9,
+        carts=0,
+        purchases=0,
+        clients=9,
+    )
+    return DomainContext(
+        query=query,
+        searches=9,
+        clients=9,
+        tier="tail",
+        share=0.1,
+        zero_share=0.0,
+        acted_share=1.0,
+        categories=(evidence,),
+        products=(),
+        annotations=(),
+        next_queries=(),
+        reformulations=(),
+    )
+
+
+@pytest.fixture
+def lessons(toy: Taxonomy) -> Lessons:
+    kinds = {"milk": "whole skim almond soy coconut", "tea": "herbal black white mint lemon"}
+    kinds |= {"dogs": "big tiny brown puppy lead", "cats": "kitten tabby grey litter toy"}
+    words = [(f"{kind} {name} {size}", name) for name in FOODS for kind in kinds[name].split() for size in SIZES]
+    return Lessons(
+        taxonomy=toy,
+        locale="en-US",
+        sold=[Sold(title=tuple(text.split()), brand="", attributes=(), category_id=name) for text, name in words],
+        contexts=[context("earl grey", "tea"), *(context(query, "milk") for query in NEARLY)],
+        labels=[*(label(text, name) for text, name in words), *(label(query, "milk") for query in (*GOLD, *NEARLY))],
+        gold=GOLD,
+    )
+
+
+def test_nothing_that_is_nearly_gold_is_learnt_from_calibrated_on_or_measured(lessons: Lessons) -> None:
+    split = split_labels(lessons)
+    kept = {item.query for part in (split.train, split.held, split.test) for item in part}
+    assert not kept & {*GOLD, *NEARLY}
+    assert split.dropped == len(GOLD) + len(NEARLY)
+    examples = examples_of(lessons, split, pseudo=2000, rng=random.Random(0))
+    taught = {example.query for some in examples.values() for example in some}
+    assert not taught & {*GOLD, *NEARLY}
+    assert [example.query for example in examples["behaviour"]] == ["earl grey"]
+
+
+def test_no_cluster_is_parted(lessons: Lessons) -> None:
+    split = split_labels(lessons)
+    assert split.held and split.test
+    parts = [{split.clusters.of(item.query) for item in part} for part in (split.train, split.held, split.test)]
+    assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+    taught = examples_of(lessons, split, pseudo=2000, rng=random.Random(0))
+    away = {item.query for part in (split.held, split.test) for item in part}
+    assert not {example.query for some in taught.values() for example in some} & away
+
+
+SMALL = Settings(
+    dimension=32, bits=12, texts=600, pseudo=300, epochs=6, assistant=0, recipe=Recipe(mix=MIX, steps=60, batch=64)
+)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_student_learns_what_the_labels_say_and_says_what_it_is_worth(
+    lessons: Lessons, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    parts: set[str] = set()
+    card = distil(
+        lessons,
+        tmp_path / "student",
+        tokenizer_folder / "tokenizer.json",
+        settings=SMALL,
+        progress=lambda part, done, total: parts.add(part),
+    )
+    assert parts == {"encode", "embed", "answer"}
+    assert card.tiers[0].tier == "all"
+    assert card.tiers[0].top1 > 0.8
+    assert card.parity[0].flips <= 0.005
+    assert "| all |" in (tmp_path / "student" / "card.md").read_text()
+    student = Student(tmp_path / "student", lessons.taxonomy)
+    [answer] = student.predict(["brown dogs small"]).probabilities
+    assert student.tree.ids[int(answer.argmax())] == "dogs"
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_export_that_says_something_else_is_refused_and_leaves_the_last_student(
+    lessons: Lessons, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    before = tmp_path / "student"
+    before.mkdir()
+    (before / "student.json").write_text("the last one")
+    settings = Settings(**(vars(SMALL) | {"most_flips": -1.0}))
+    with pytest.raises(QuerywiseError, match="get another category"):
+        distil(lessons, before, tokenizer_folder / "tokenizer.json", settings=settings)
+    assert (before / "student.json").read_text() == "the last one"
+
+
+def test_only_gold_is_no_lesson(toy: Taxonomy, tmp_path: Path) -> None:
+    nothing = Lessons(
+        taxonomy=toy, locale="en", sold=[], contexts=[], labels=[label("oat milk", "milk")], gold=["oat milk"]
+    )
+    with pytest.raises(UserError, match="no label to learn from"):
+        distil(nothing, tmp_path / "student", tmp_path / "tokenizer.json")

@@ -1,0 +1,113 @@
+"""Pieces first, grams behind them, fillers where a text has no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel, WordPiece
+from tokenizers.pre_tokenizers import Whitespace
+
+from domain.errors import ReleaseError
+from release.student import Features
+from release.student.grams import gram_ids
+
+BITS = 12
+PIECES = ["[UNK]", "oat", "milk", "gin", "##ger", "ale"]
+
+
+def save(folder: Path, tokenizer: Tokenizer) -> Path:
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(PIECES)}, unk_token="[UNK]"))
+    # What a file asks of padding and length is not what a bag of features wants.
+    tokenizer.enable_padding(length=32)
+    tokenizer.enable_truncation(max_length=2)
+    return save(tmp_path_factory.mktemp("tokenizer"), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def features(folder: Path) -> Features:
+    return Features(folder, bits=BITS)
+
+
+def test_a_table_has_pieces_then_grams_then_the_filler(features: Features) -> None:
+    assert features.rows == 6 + 4096 + 1
+    assert features.filler == 4102
+
+
+def test_a_text_is_its_pieces_and_its_grams(features: Features) -> None:
+    [rows] = features(["ginger ale"])
+    assert rows[:3].tolist() == [3, 4, 5]
+    assert rows[3:].tolist() == (gram_ids(["ginger ale"], bits=BITS).ids + 6).tolist()
+    assert rows.dtype == np.int32
+
+
+def test_shorter_texts_are_filled_up_on_the_right(features: Features) -> None:
+    rows = features(["milk", "", "oat milk"])
+    # " milk " has 4 + 3 + 2 runs and a word, and is one piece; " oat milk " has 8 + 7 + 6 runs, 2 words, a pair.
+    assert rows.shape == (3, 2 + 8 + 7 + 6 + 3)
+    assert (rows != features.filler).sum(axis=1).tolist() == [11, 0, 26]
+    assert (rows[0, :11] != features.filler).all()
+    assert rows[0, :11].tolist() == features(["milk"])[0].tolist()
+
+
+def test_texts_without_features_are_one_filler_wide(features: Features) -> None:
+    assert features([""]).tolist() == [[features.filler]]
+    assert features(["", ""]).tolist() == [[features.filler]] * 2
+    assert features([]).shape == (0, 1)
+
+
+def test_unknown_words_and_signs_have_grams_of_their_own(features: Features) -> None:
+    lemon, soda = features(["🍋"]), features(["🥤"])
+    assert lemon[0, 0] == soda[0, 0] == 0
+    assert lemon[0, 1:].tolist() != soda[0, 1:].tolist()
+
+
+def test_lone_surrogates_have_grams_and_no_piece(features: Features) -> None:
+    [rows] = features(["\ud800"])
+    assert rows.tolist() == (gram_ids(["\ud800"], bits=BITS).ids + 6).tolist()
+    assert features(["milk \udfff"])[0, 0] == PIECES.index("milk")
+
+
+def test_only_256_characters_are_read(features: Features) -> None:
+    # 52 words and their spaces are 259 characters: of the last word "mi" is left, which is unknown.
+    [rows] = features(["milk " * 51 + "milk and more " * 100])
+    assert rows[:51].tolist() == [2] * 51 and rows[51] == 0
+    assert rows.tolist() == features([("milk " * 52)[:256]])[0].tolist()
+
+
+@given(st.lists(st.text(st.characters(codec=None, categories=None), max_size=30), min_size=1, max_size=4))
+def test_a_text_is_read_alike_alone_and_among_others_and_again(features: Features, texts: list[str]) -> None:
+    together = features(texts)
+    assert (together >= 0).all() and (together < features.rows).all()
+    assert (features(texts) == together).all()
+    for text, rows in zip(texts, together, strict=True):
+        [alone] = features([text])
+        assert rows[: len(alone)].tolist() == alone.tolist()
+        assert (rows[len(alone) :] == features.filler).all()
+
+
+def test_a_vocabulary_with_holes_keeps_pieces_and_grams_apart(tmp_path: Path) -> None:
+    features = Features(save(tmp_path, Tokenizer(WordLevel({"[UNK]": 0, "milk": 9}, unk_token="[UNK]"))), bits=BITS)
+    assert features.rows == 10 + 4096 + 1
+    [rows] = features(["milk"])
+    assert rows[0] == 9 and (rows[1:] >= 10).all()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1, 2", b"\xff\xfe", b'{"version": "1.0", "model": null}'])
+def test_what_is_no_tokenizer_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "tokenizer.json").write_bytes(content)
+    with pytest.raises(ReleaseError, match="tokenizer.json cannot be read") as caught:
+        Features(tmp_path, bits=BITS)
+    assert caught.value.hint
