@@ -25,6 +25,7 @@ _HELD: Final = 0.3
 
 _LEAST_HELD: Final = 100
 _NONSENSE: Final = 4000
+_PER_PRODUCT: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,14 +102,15 @@ def examples_of(lessons: Lessons, split: Split, *, pseudo: int, rng: random.Rand
     Args:
         lessons: What to learn from.
         split: Of its labels.
-        pseudo: How many pseudo-queries to draw from the catalogue.
+        pseudo: How many pseudo-queries to draw from the catalogue, at most twenty for each product.
         rng: Draws them.
     """
     of = split.clusters.of
     away = split.forbidden | {of(label.query) for label in chain(split.held, split.test)}
     labelled = {label.query for label in lessons.labels}
     unlabelled = (c for c in lessons.contexts if c.query not in labelled and of(c.query) not in away)
-    drawn = CatalogueTexts(lessons.sold, lessons.taxonomy).draw(rng, pseudo)
+    count = min(pseudo, _PER_PRODUCT * len(lessons.sold))
+    drawn = CatalogueTexts(lessons.sold, lessons.taxonomy).draw(rng, count)
     known = {label.query for label in chain(split.held, split.test)} | {normalise(query) for query in lessons.gold}
     names = texts_of_tree(lessons.taxonomy, lessons.taxonomy)
     return {
