@@ -10,7 +10,7 @@ from typing import Self
 
 from domain import Taxonomy, Understanding, normalise
 from domain.errors import ReleaseError
-from domain.understanding import Category, Reason, Source, Specificity, understanding_adapter
+from domain.understanding import Category, Reason, understanding_adapter
 from release.answers import echo, entry_digest, parse, unstamp
 from release.check import categories_of, products_of
 from release.head import HeadStore
@@ -25,7 +25,8 @@ from release.manifest import (
     read_taxonomy,
 )
 from release.retriever import LoadRetriever, Retriever
-from release.student import SPECIFICITIES, Provider, Student, decide
+from release.student import Provider, Student
+from release.tail import Tail, TailAnswer
 
 __all__ = ["Release", "open_release", "verify_release"]
 
@@ -56,14 +57,14 @@ class Release:
         taxonomy: Taxonomy,
         head: HeadStore,
         retriever: Retriever | None,
-        student: Student | None = None,
+        tail: Tail | None = None,
     ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.taxonomy = taxonomy
         self._head = head
         self._retriever = retriever
-        self._student = student
+        self._tail = tail
 
     @property
     def id(self) -> str:
@@ -83,12 +84,12 @@ class Release:
     @property
     def retrieves(self) -> bool:
         """Whether a query without a precomputed answer is searched for, which takes milliseconds."""
-        return self._retriever is not None and self._student is None
+        return self._retriever is not None and self._tail is None
 
     @property
     def provider(self) -> str | None:
         """The execution provider that the student really runs on, or None where there is no student."""
-        return None if self._student is None else self._student.provider
+        return None if self._tail is None else self._tail.student.provider
 
     def head_answer(self, raw: str, normalised: str) -> bytes | None:
         """Return the precomputed answer for a query as JSON in UTF-8, or None.
@@ -110,7 +111,18 @@ class Release:
             UnicodeEncodeError: as `head_answer`.
         """
         raw.encode()
-        return understanding_adapter.dump_json(self._miss(raw, normalised, self._retriever if retrieve else None))
+        [answer] = self._misses([raw], [normalised], self._retriever if retrieve else None)
+        return understanding_adapter.dump_json(answer)
+
+    def fallback_answers(self, raws: Sequence[str], normalised: Sequence[str]) -> list[bytes]:
+        """Return the answers for queries that have no precomputed one, all in one pass through the student.
+
+        Raises:
+            UnicodeEncodeError: as `head_answer`, before any is answered.
+        """
+        for raw in raws:
+            raw.encode()
+        return [understanding_adapter.dump_json(answer) for answer in self._misses(raws, normalised, self._retriever)]
 
     def answer_bytes(self, raw: str) -> bytes:
         """Return the answer for a query as JSON in UTF-8, from the first that has one.
@@ -123,58 +135,39 @@ class Release:
 
     def understand(self, queries: Sequence[str]) -> list[Understanding]:
         """Answer every query, in order. Any text is answered, lone surrogates included."""
-        return [self._understand(query) for query in queries]
+        normalised = [normalise(query) for query in queries]
+        values = [self._head.get(query) if query else None for query in normalised]
+        missed = [i for i, value in enumerate(values) if value is None]
+        answers = iter(self._misses([queries[i] for i in missed], [normalised[i] for i in missed], self._retriever))
+        return [
+            next(answers) if value is None else parse(query, value)
+            for query, value in zip(queries, values, strict=True)
+        ]
 
     def close(self) -> None:
         """Give the head store back; answering afterwards raises ReleaseError."""
         self._head.close()
 
-    def _understand(self, raw: str) -> Understanding:
-        normalised = normalise(raw)
-        value = self._head.get(normalised) if normalised else None
-        if value is not None:
-            return parse(raw, value)
-        return self._miss(raw, normalised, self._retriever)
+    def _misses(
+        self, raws: Sequence[str], normalised: Sequence[str], retriever: Retriever | None
+    ) -> list[Understanding]:
+        if self._tail is None:
+            return [self._fall_back(*query, retriever) for query in zip(raws, normalised, strict=True)]
+        said = iter(self._tail.answer([query for query in normalised if query]))
+        return [
+            self._said(raw, query, next(said)) if query else self._fall_back(raw, query, retriever)
+            for raw, query in zip(raws, normalised, strict=True)
+        ]
 
-    def _miss(self, raw: str, normalised: str, retriever: Retriever | None) -> Understanding:
-        if self._student is None or not normalised:
-            return self._fall_back(raw, normalised, retriever)
-        predicted = self._student.predict([normalised])
-        tree = self._student.tree
-        answer = decide(predicted.probabilities[0], tree, self._student.about.policy)
-        if not answer.rows:
-            return self._answer(raw, normalised, source="fallback", reason="abstained_low_confidence")
-        ids = [tree.ids[row] for row in answer.rows]
-        return self._answer(
-            raw,
-            normalised,
-            source="tail",
-            reason="backed_off_to_parent" if answer.backed_off else "model",
-            categories=tuple(
-                Category(id=i, path=self.taxonomy.path(i), confidence=round(chance, 4))
-                for i, chance in zip(ids, answer.chances, strict=True)
-            ),
-            specificity=SPECIFICITIES[int(predicted.specificities[0].argmax())],
-        )
-
-    def _answer(
-        self,
-        raw: str,
-        normalised: str,
-        *,
-        source: Source,
-        reason: Reason,
-        categories: tuple[Category, ...] = (),
-        specificity: Specificity | None = None,
-    ) -> Understanding:
+    def _said(self, raw: str, normalised: str, said: TailAnswer) -> Understanding:
         return Understanding(
             query=raw,
             normalized=normalised,
-            source=source,
-            reason=reason,
+            source=said.source,
+            reason=said.reason,
             release=self.id,
-            categories=categories,
-            specificity=specificity,
+            categories=said.categories,
+            specificity=said.specificity,
         )
 
     def _fall_back(self, raw: str, normalised: str, retriever: Retriever | None) -> Understanding:
@@ -194,7 +187,14 @@ class Release:
             else:
                 ids = dict.fromkeys(found.category_id for found in near if found.category_id in self.taxonomy)
                 categories = tuple(Category(id=i, path=self.taxonomy.path(i), confidence=None) for i in ids)[:_NEAREST]
-        return self._answer(raw, normalised, source="fallback", reason=reason, categories=categories)
+        return Understanding(
+            query=raw,
+            normalized=normalised,
+            source="fallback",
+            reason=reason,
+            release=self.id,
+            categories=categories,
+        )
 
 
 def open_release(
@@ -232,11 +232,11 @@ def open_release(
         index = folder / RETRIEVAL
         retriever = load_retriever(index) if load_retriever is not None and index.is_dir() else None
         model = folder / STUDENT
-        student = Student(model, taxonomy, provider=provider) if model.is_dir() else None
+        tail = Tail(Student(model, taxonomy, provider=provider), taxonomy) if model.is_dir() else None
     except BaseException:
         head.close()
         raise
-    return Release(folder=folder, manifest=manifest, taxonomy=taxonomy, head=head, retriever=retriever, student=student)
+    return Release(folder=folder, manifest=manifest, taxonomy=taxonomy, head=head, retriever=retriever, tail=tail)
 
 
 def verify_release(path: Path) -> Manifest:
