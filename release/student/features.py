@@ -1,16 +1,22 @@
-"""What the student reads of a text, in training and serving alike: the pieces of its words, and its hashed grams."""
+"""What the student reads of a text, in training and serving alike: the pieces of its words, and their hashed grams.
+
+All but the pairs follows from single words, and words come again and again: what was read of one is kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from domain.errors import ReleaseError
-from release.student.grams import MAX_CHARACTERS, gram_ids
+from release.student.grams import MAX_CHARACTERS, WordGrams, pair_id, word_grams
 
 __all__ = ["TOKENIZER", "Features", "Ids"]
 
@@ -18,9 +24,20 @@ Ids = npt.NDArray[np.int32]
 
 TOKENIZER = "tokenizer.json"
 
+_MOST_KEPT: Final = 1_000_000
+"""Rows of words that are kept at most: some 40,000 words, or 20 MB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Word:
+    rows: Ids
+    grams: WordGrams
+
 
 class Features:
-    """Numbers texts: pieces of words come first, then grams, then the one row that stands for nothing.
+    """Numbers texts: the rows of their words' pieces and grams, of pairs of words, and one that stands for nothing.
+
+    Use it from any thread.
 
     Args:
         folder: Where `tokenizer.json` is.
@@ -41,6 +58,8 @@ class Features:
         # A vocabulary can have holes, so that its size is no bound of its numbers.
         self._pieces = max(self._tokenizer.get_vocab().values(), default=-1) + 1
         self._bits = bits
+        self._known: dict[str, _Word] = {}
+        self._kept = 0
 
     @property
     def rows(self) -> int:
@@ -57,14 +76,51 @@ class Features:
 
         Only the first 256 characters are read; a text without any feature has fillers alone, at least one.
         """
-        cut = [text[:MAX_CHARACTERS].encode("utf-8", "ignore").decode() for text in texts]
-        grams = gram_ids(texts, bits=self._bits)
-        counts = np.diff(grams.starts)
-        pieces = [found.ids for found in self._tokenizer.encode_batch_fast(cut, add_special_tokens=False)]
-        width = max(1, max((int(count) + len(ids) for count, ids in zip(counts, pieces, strict=True)), default=0))
+        split = [text[:MAX_CHARACTERS].split() for text in texts]
+        known = self._words(set(chain.from_iterable(split)))
+        parts: list[Ids] = []
+        counts = np.zeros(len(texts), dtype=np.intp)
+        for i, words in enumerate(split):
+            read = [known[word] for word in words]
+            own = [word.rows for word in read]
+            if len(read) > 1:
+                pairs = [
+                    self._pieces + pair_id(one.grams, other.grams, bits=self._bits) for one, other in pairwise(read)
+                ]
+                own.append(np.array(pairs, dtype=np.int32))
+            counts[i] = sum(map(len, own))
+            parts += own
+        if len(texts) == 1 and parts:
+            return np.concatenate(parts)[None]
+        width = max(1, int(counts.max(initial=0)))
         rows = np.full((len(texts), width), self.filler, dtype=np.int32)
-        for i, ids in enumerate(pieces):
-            start = len(ids)
-            rows[i, :start] = ids
-            rows[i, start : start + counts[i]] = grams.ids[grams.starts[i] : grams.starts[i + 1]] + self._pieces
+        if parts:
+            rows[np.arange(width) < counts[:, None]] = np.concatenate(parts)
         return rows
+
+    def _words(self, words: Collection[str]) -> Mapping[str, _Word]:
+        """Return what is known of words, which is the same whichever words are read with them."""
+        known = self._known
+        unseen = [word for word in words if word not in known]
+        if unseen:
+            if self._kept > _MOST_KEPT:
+                # Another thread may be reading from it, so it is left to that thread as it is.
+                known = self._known = {}
+                self._kept = 0
+                unseen = list(words)
+            read = self._read(unseen)
+            self._kept += sum(len(word.rows) for word in read.values())
+            known.update(read)
+        return known
+
+    def _read(self, words: Sequence[str]) -> dict[str, _Word]:
+        grams = word_grams(words, bits=self._bits)
+        return {
+            word: _Word(np.concatenate((self._pieces_of(word), own.ids + np.int32(self._pieces))), own)
+            for word, own in zip(words, grams, strict=True)
+        }
+
+    def _pieces_of(self, word: str) -> Ids:
+        # One by one: a batch would wake the library's threads.
+        text = word.encode("utf-8", "ignore").decode()
+        return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -18,15 +18,29 @@ from domain.understanding import Specificity
 from release.student.decision import Policy, Tree
 from release.student.features import Features
 
-__all__ = ["ABOUT", "MODEL", "SPECIFICITIES", "About", "Prediction", "Provider", "Student", "read_about", "write_about"]
+__all__ = [
+    "ABOUT",
+    "HALF",
+    "MODEL",
+    "SPECIFICITIES",
+    "About",
+    "Prediction",
+    "Provider",
+    "Student",
+    "read_about",
+    "write_about",
+]
 
 MODEL: Final = "model.onnx"
+HALF: Final = "model.fp16.onnx"
+"""Taken in the other's place on CUDA, where it is there."""
 ABOUT: Final = "student.json"
 SPECIFICITIES: Final[tuple[Specificity, ...]] = get_args(Specificity)
 
 Provider = Literal["cpu", "cuda"]
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_AT_ONCE: Final = 256
+# On the CPU so few that what passes from step to step stays in its cache.
+_AT_ONCE: Final[Mapping[Provider, int]] = {"cpu": 32, "cuda": 1024}
 
 Matrix = npt.NDArray[np.float32]
 
@@ -68,6 +82,13 @@ class Prediction:
     probabilities: Matrix
     specificities: Matrix
 
+    @property
+    def uncertainty(self) -> npt.NDArray[np.float32]:
+        """How unsure the model is, (texts,) in [0, 1]: one less the chance of the likeliest outcome, none included."""
+        none = 1 - self.probabilities.sum(1)
+        certain: npt.NDArray[np.float32] = np.maximum(self.probabilities.max(1, initial=0), none)
+        return (1 - certain).clip(0, 1)
+
 
 class Student:
     """A student over the taxonomy it was trained for. Use it from any thread.
@@ -92,13 +113,17 @@ class Student:
         if levels <= self.tree.depth.max(initial=-1):
             raise ReleaseError(f"{folder / ABOUT} has too few levels for its tree", hint="build the student anew")
         self.features = Features(folder, bits=self.about.bits)
-        self._session = open_session(folder / MODEL, provider=provider, threads=threads)
+        self._at_once = _AT_ONCE[provider]
+        half = folder / HALF
+        path = half if provider == "cuda" and half.is_file() else folder / MODEL
+        self._session = open_session(path, provider=provider, threads=threads)
         self.provider: str = self._session.get_providers()[0]
         self._check(folder)
 
     def predict(self, texts: Sequence[str]) -> Prediction:
         """Predict for normalised texts; an empty one has the embedding zero."""
-        parts = [self._predict(texts[i : i + _AT_ONCE]) for i in range(0, len(texts), _AT_ONCE)] or [self._predict([])]
+        at_once = self._at_once
+        parts = [self._predict(texts[i : i + at_once]) for i in range(0, max(1, len(texts)), at_once)]
         if len(parts) == 1:
             return parts[0]
         return Prediction(
