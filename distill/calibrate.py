@@ -5,7 +5,7 @@ likeliest category itself and for its ancestors. Thresholds are chosen by learni
 Candès, Jordan & Lei, "Learn then test: calibrating predictive algorithms to achieve risk control", 2021; the risk is
 one less precision, which is not monotone in the threshold, so that conformal risk control, ICLR 2024, does not apply as
 it is): going from strict to lax in a fixed sequence, a threshold is kept while an exact binomial test says that
-precision is at least the target; the sequence starts in three places, each with a third of the error that is allowed.
+precision is at least the target; the sequence starts in five places, each with a fifth of the error that is allowed.
 For each depth of the tree the chance that the threshold promises too much is then at most that error.
 
 Depths are gone through as answers are: those that no deeper threshold lets through are what the next is tested on.
@@ -29,8 +29,13 @@ __all__ = ["NEVER", "Held", "calibrate", "risk_controlled_threshold"]
 NEVER = 2.0
 """A threshold that no chance reaches."""
 
+_APART = 300
+"""Queries from which on a depth has a threshold of its own: of fewer, a test seldom shows that enough are right."""
+
 _LEAST = 60
-_STARTS = (0.15, 0.4, 0.7)
+_STARTS = (0.12, 0.25, 0.4, 0.65, 1.0)
+"""Shares of the queries, surest first, at which the sequence of tests starts."""
+
 _LEAST_SLOPE = 0.05
 _HAIR = 1e-3
 
@@ -109,7 +114,7 @@ def _columns(rows: Sequence[tuple[int, int, float, bool]]) -> _Candidates:
 
 def _levels(candidates: _Candidates, deepest: int, target: float, error: float) -> list[Level]:
     """Return a level for each depth, those with few candidates sharing one."""
-    enough = [int((candidates.depth == depth).sum()) >= _LEAST for depth in range(deepest + 1)]
+    enough = [int((candidates.depth == depth).sum()) >= _APART for depth in range(deepest + 1)]
     pooled = ~np.isin(candidates.depth, np.flatnonzero(enough))
     shared = _level(candidates.only(pooled), candidates, target, error)
     return [

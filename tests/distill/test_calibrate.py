@@ -20,25 +20,27 @@ def flags(right: int, wrong: int = 0) -> np.ndarray:
     return np.array([True] * right + [False] * wrong)
 
 
-def test_forty_of_forty_with_one_chance_between_them() -> None:
-    # One place to stand. 0.9 ** 40 = 0.0148 and 0.9 ** 39 = 0.0164 are under 0.05 / 3; 0.9 ** 38 = 0.0182 is not.
-    for count, threshold in ((40, 0.7), (39, 0.7), (38, NEVER)):
-        assert risk_controlled_threshold(np.full(count, 0.7), flags(count), **SURE) == threshold
+def test_forty_four_right_ones_are_enough() -> None:
+    # 0.9 ** 44 = 0.0097 is under 0.05 / 5; 0.9 ** 43 = 0.0108 is not. One place to stand, or one for each: the laxest
+    # start takes all of them.
+    for count, enough in ((44, True), (43, False)):
+        assert risk_controlled_threshold(np.full(count, 0.7), flags(count), **SURE) == (0.7 if enough else NEVER)
+        apart = risk_controlled_threshold(np.linspace(0.9, 0.5, count), flags(count), **SURE)
+        assert apart == (0.5 if enough else NEVER)
 
 
-def test_forty_of_forty_with_chances_apart_are_too_few() -> None:
-    # The laxest start is at 28 of 40: 0.9 ** 28 = 0.052.
-    chances = np.linspace(0.9, 0.5, 40)
-    assert risk_controlled_threshold(chances, flags(40), **SURE) == NEVER
-    # At 56 the laxest start is at 40 (0.7 * 56 = 39.2), and from there on every place holds.
-    chances = np.linspace(0.9, 0.5, 56)
-    assert risk_controlled_threshold(chances, flags(56), **SURE) == 0.5
-
-
-def test_one_wrong_costs_eighteen_more() -> None:
-    # One wrong of 56: 0.9 ** 56 + 56 * 0.1 * 0.9 ** 55 = 0.0198 is too much, of 58: 0.0022 + 0.0143 = 0.0165 is not.
-    for count, threshold in ((57, NEVER), (58, 0.7)):
+def test_one_wrong_costs_twenty_more() -> None:
+    # One wrong of 63: 0.9 ** 63 + 63 * 0.1 * 0.9 ** 62 = 0.0105 is too much, of 64: 0.0012 + 0.0084 = 0.0096 is not.
+    for count, threshold in ((63, NEVER), (64, 0.7)):
         assert risk_controlled_threshold(np.full(count, 0.7), flags(count - 1, 1), **SURE) == threshold
+
+
+def test_a_start_before_the_wrong_ones_reaches_as_far_as_they_allow() -> None:
+    # Of 200, the surest 60 (a start) are right: 0.9 ** 60 = 0.0018. The wrong ones behind stop it: with three of them
+    # among 63 it is 0.10; with one among 61 it is 0.0016 + 0.0110 = 0.0126.
+    chances = np.linspace(0.9, 0.1, 200)
+    right = np.arange(200) < 60
+    assert risk_controlled_threshold(chances, right, **SURE) == chances[59]
 
 
 def test_it_stops_where_wrong_ones_begin_and_equal_chances_go_together() -> None:
@@ -52,10 +54,10 @@ def test_it_stops_where_wrong_ones_begin_and_equal_chances_go_together() -> None
 
 def test_the_order_of_the_answers_says_nothing() -> None:
     rng = np.random.default_rng(1)
-    chances = np.round(rng.uniform(size=500), 2)
-    right = rng.uniform(size=500) < np.sqrt(chances)
+    chances = np.round(rng.uniform(size=2000), 2)
+    right = rng.uniform(size=2000) < np.sqrt(chances)
     found = risk_controlled_threshold(chances, right, **SURE)
-    order = rng.permutation(500)
+    order = rng.permutation(2000)
     assert 0 < found < 1
     assert risk_controlled_threshold(chances[order], right[order], **SURE) == found
 
@@ -164,16 +166,16 @@ def test_nothing_held_out_means_that_nothing_is_answered() -> None:
 
 
 def test_depths_with_few_queries_share_a_level() -> None:
-    # 100 at depth 2; 59 at depth 1 and 30 at the root are too few alone and 89 together.
+    # 400 at depth 2 stand alone; 299 at depth 1 and 30 at the root are too few, and share what they have.
     policy = calibrate(
-        held((100, [0, 0, 0.9, 0, 0], A11), (59, [0, 0, 0, 0, 0.8], A2), (30, [0.8, 0, 0, 0, 0], A)), TREE
+        held((400, [0, 0, 0.9, 0, 0], A11), (299, [0, 0, 0, 0, 0.8], A2), (30, [0.8, 0, 0, 0, 0], A)), TREE
     )
     assert policy.own[0] is policy.own[1]
     assert policy.own[2] != policy.own[0]
     assert max(level.threshold for level in policy.own) < 1
     # One more, and depth 1 stands alone; 30 at the root are then fewer than any promise needs.
     policy = calibrate(
-        held((100, [0, 0, 0.9, 0, 0], A11), (60, [0, 0, 0, 0, 0.8], A2), (30, [0.8, 0, 0, 0, 0], A)), TREE
+        held((400, [0, 0, 0.9, 0, 0], A11), (300, [0, 0, 0, 0, 0.8], A2), (30, [0.8, 0, 0, 0, 0], A)), TREE
     )
     assert policy.own[1].threshold < 1
     assert policy.own[0].threshold == NEVER
