@@ -3,6 +3,7 @@
 from release.student.decision import Answered, Level, Policy, Tree, decide
 from release.student.features import Features
 from release.student.model import SPECIFICITIES, Prediction, Provider, Student
+from release.student.tagger import Tagger
 
 __all__ = [
     "SPECIFICITIES",
@@ -13,6 +14,7 @@ __all__ = [
     "Prediction",
     "Provider",
     "Student",
+    "Tagger",
     "Tree",
     "decide",
 ]

@@ -1,0 +1,267 @@
+"""A tagger opens whole or not at all, marks the best spans, and takes any text."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from distill.spans import SpanExample  # noqa: E402
+from distill.tagger import train_tagger  # noqa: E402
+from distill.tagger_export import export_tagger  # noqa: E402
+from distill.tagger_network import TaggerRecipe  # noqa: E402
+from domain.errors import ReleaseError  # noqa: E402
+from domain.understanding import Annotation  # noqa: E402
+from release.student.tagger import ABOUT, FILES, MODEL, VALUES, Tagger  # noqa: E402
+from release.student.tags import TypedSpan, best_tags, spans_of  # noqa: E402
+from release.student.word_features import GRAMS, OWN, PIECES, WordFeatures  # noqa: E402
+from release.student.word_vectors import TABLE, WordVectors, write_table  # noqa: E402
+
+# Tags: 0 none, 1 and 2 a product type, 3 and 4 a brand.
+LESSONS = [
+    (("acme", "milk"), (3, 1)),
+    (("dairy", "dell", "milk"), (3, 4, 1)),
+    (("acme", "green", "tea"), (3, 1, 2)),
+    (("cheap", "milk"), (0, 1)),
+]
+ODD = [
+    "",
+    "milk",
+    "\U0001f600" * 256,
+    "\ud800",
+    "\udcff milk \ud800\udc00",
+    "a " * 128,
+    "a" * 256,
+    "milk " * 200,
+    "  acme \t milk\n",
+    "日本の緑茶 🍋",
+    "\x00 \x01",
+    "e\u0301" * 100,
+]
+
+
+def example(words: tuple[str, ...], tags: tuple[int, ...]) -> SpanExample:
+    ends = list(itertools.accumulate(len(word) + 1 for word in words))
+    places = tuple((end - len(word) - 1, end - 1) for word, end in zip(words, ends, strict=True))
+    return SpanExample(query=" ".join(words), places=places, tags=tags)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    made = tmp_path_factory.mktemp("tagger")
+    words = ["[UNK]", "milk", "tea", *"abcdefghijklmnopqrstuvwxyz"]
+    vocabulary = {word: i for i, word in enumerate([*words, *(f"##{letter}" for letter in words[3:])])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(made / "tokenizer.json"))
+    pieces = torch.randn(len(vocabulary), 8, generator=torch.Generator().manual_seed(0))
+    recipe = TaggerRecipe(dimension=16, hidden=16, static=8, epochs=1, least=80, rate=0.02, dropout=0.1)
+    trained = train_tagger(
+        [example(*lesson) for lesson in LESSONS], WordFeatures(made, bits=8), pieces=pieces, recipe=recipe
+    )
+    export_tagger(trained, made, {"brand": {"acme": "ACME", "dairy dell": "Dairy Dell"}})
+    return made
+
+
+@pytest.fixture(scope="module")
+def tagger(folder: Path) -> Tagger:
+    return Tagger(folder)
+
+
+@pytest.fixture
+def damaged(folder: Path, tmp_path: Path) -> Path:
+    """A copy to be damaged."""
+    return Path(shutil.copytree(folder, tmp_path / "tagger"))
+
+
+def test_spans_carry_their_place_their_type_and_the_shops_form(tagger: Tagger) -> None:
+    [found] = tagger.tag(["dairy dell milk"])
+    assert found == (
+        Annotation(text="dairy dell", start=0, end=10, type="brand", value="Dairy Dell"),
+        Annotation(text="milk", start=11, end=15, type="product_type", value="milk"),
+    )
+
+
+def test_what_was_taught_is_answered_alone_and_together(tagger: Tagger) -> None:
+    queries = [" ".join(words) for words, _ in LESSONS]
+    together = tagger.tag(queries)
+    kinds = [[(a.text, a.type) for a in found] for found in together]
+    assert kinds == [
+        [("acme", "brand"), ("milk", "product_type")],
+        [("dairy dell", "brand"), ("milk", "product_type")],
+        [("acme", "brand"), ("green tea", "product_type")],
+        [("milk", "product_type")],
+    ]
+    assert [tagger.tag([query])[0] for query in queries] == together
+
+
+def test_no_text_makes_it_raise(tagger: Tagger) -> None:
+    together = tagger.tag(ODD)
+    assert together == [tagger.tag([query])[0] for query in ODD]
+    for query, found in zip(ODD, together, strict=True):
+        assert all(a.text == query[a.start : a.end] and a.text == a.text.strip() for a in found)
+        assert all(one.end < other.start for one, other in itertools.pairwise(found))
+    assert tagger.tag([]) == []
+    assert tagger.tag(["", " \t"]) == [(), ()]
+
+
+def test_only_256_characters_are_read(tagger: Tagger) -> None:
+    [found] = tagger.tag(["milk " * 60])
+    assert found
+    assert max(a.end for a in found) <= 256
+
+
+def test_many_long_queries_are_asked_in_portions(tagger: Tagger) -> None:
+    # 128 words each: 100 queries are 12,800 places, more than one call is given.
+    long = "a " * 128
+    found = tagger.tag(["acme milk", *[long] * 100, "", "acme milk"])
+    assert len(found) == 103
+    assert found[0] == found[-1] == tagger.tag(["acme milk"])[0]
+    assert found[1:101] == tagger.tag([long]) * 100
+
+
+def test_eight_threads_get_the_same_spans(tagger: Tagger) -> None:
+    expected = tagger.tag(ODD)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(found == expected for found in pool.map(lambda _: tagger.tag(ODD), range(24)))
+
+
+@pytest.mark.parametrize("name", [*FILES, "tokenizer.json"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "garbage", "folder"])
+def test_a_damaged_file_is_refused_by_name(damaged: Path, name: str, damage: str) -> None:
+    file = damaged / name
+    content = file.read_bytes()
+    file.unlink()
+    match damage:
+        case "empty":
+            file.write_bytes(b"")
+        case "truncated":
+            file.write_bytes(content[: len(content) // 2])
+        case "garbage":
+            file.write_bytes(b"\xff\x00 no such thing" * 20)
+        case "folder":
+            file.mkdir()
+    with pytest.raises(ReleaseError, match=name) as caught:
+        Tagger(damaged)
+    assert caught.value.hint
+
+
+def lose_a_type(about: dict[str, Any]) -> None:
+    about["types"].pop()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda about: about.update(schema_version=2), "schema version 2, not 1"),
+        (lambda about: about.update(bits=0), "cannot be read"),
+        (lambda about: about.update(bits=9), "does not belong to the tokenizer"),
+        (lambda about: about["types"].append("smell"), "cannot be read"),
+        (lose_a_type, "19 tags throughout"),
+        (lambda about: about["ends"].pop(), "21 tags throughout"),
+        (lambda about: about["transitions"][3].pop(), "21 tags throughout"),
+    ],
+)
+def test_a_description_of_another_model_is_refused(
+    damaged: Path, change: Callable[[dict[str, Any]], None], reason: str
+) -> None:
+    about = json.loads((damaged / ABOUT).read_bytes())
+    change(about)
+    (damaged / ABOUT).write_text(json.dumps(about))
+    with pytest.raises(ReleaseError, match=reason):
+        Tagger(damaged)
+
+
+def test_a_model_of_other_sizes_is_refused(damaged: Path) -> None:
+    features = WordFeatures(damaged, bits=8)
+    write_table(damaged, np.zeros((features.rows, 17), dtype=np.float32))
+    with pytest.raises(ReleaseError, match=f"{MODEL} cannot be run"):
+        Tagger(damaged)
+
+
+def test_values_of_an_unknown_type_are_refused(damaged: Path) -> None:
+    (damaged / VALUES).write_text('{"smell": {"a": "b"}}')
+    with pytest.raises(ReleaseError, match=VALUES):
+        Tagger(damaged)
+
+
+def test_a_word_is_itself_its_pieces_and_its_grams(folder: Path) -> None:
+    features = WordFeatures(folder, bits=8)
+    assert features.pieces == 55
+    assert features.rows == 55 + 256 + 1
+    read = features(["tea5"])
+    # "5" is no letter of the tokenizer's, so that the word is unknown to it as a whole.
+    assert read.rows[0, PIECES].tolist() == [0] + [features.filler] * 7
+    # "<tea5>" has five runs of two, four of three and three of four.
+    assert read.weights[0, GRAMS].tolist() == pytest.approx([12**-0.5] * 12 + [0] * 28)
+    assert read.weights[0, OWN].tolist() == [1, 1, 1]
+    again = features(["bag7", "bag77"])
+    assert again.rows[0, 1] == read.rows[0, 1] != again.rows[1, 1]
+    assert again.rows[0, 2] == again.rows[1, 2] == read.rows[0, 2]
+
+
+def test_a_vector_is_the_weighted_sum_of_the_words_rows(folder: Path, tmp_path: Path) -> None:
+    features = WordFeatures(folder, bits=8)
+    table = np.random.default_rng(0).integers(-127, 128, (features.rows, 4)).astype(np.float32)
+    table[:, 0] = 127  # so that the scale of each row is 1 and nothing is lost
+    table[-1] = 0
+    write_table(tmp_path, table)
+    vectors = WordVectors(tmp_path, features)
+    read = features(["milk", "tea"])
+    expected = np.einsum("wf,wfd->wd", read.weights, table[read.rows])
+    found = vectors([["milk"], ["tea", "milk"]])
+    assert found.vectors[0, 0] == pytest.approx(expected[0], rel=1e-5)
+    assert found.vectors[1] == pytest.approx(expected[::-1], rel=1e-5)
+    assert not found.vectors[0, 1].any()
+    assert found.there[:, :, 0].tolist() == [[1, 0], [1, 1]]
+    assert vectors([["tea", "milk"]]).vectors[0] == pytest.approx(found.vectors[1])
+
+
+def test_the_best_sequence_is_the_best_of_all() -> None:
+    rng = np.random.default_rng(5)
+    scores = rng.normal(size=(6, 4, 3)).astype(np.float32)
+    starts, ends = rng.normal(size=(2, 3)).astype(np.float32)
+    transitions = rng.normal(size=(3, 3)).astype(np.float32)
+    lengths = [4, 1, 3, 2, 4, 3]
+    best = best_tags(scores, lengths, starts=starts, ends=ends, transitions=transitions)
+    for one, length, tags in zip(scores, lengths, best.tolist(), strict=True):
+
+        def worth(way: tuple[int, ...], one: np.ndarray = one) -> float:
+            steps = sum(transitions[a, b] for a, b in itertools.pairwise(way))
+            return float(starts[way[0]] + steps + ends[way[-1]] + sum(one[i, tag] for i, tag in enumerate(way)))
+
+        assert tuple(tags[:length]) == max(itertools.product(range(3), repeat=length), key=worth)
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        ([0, 0, 0], []),
+        ([1, 2, 0], [(0, 3, "color")]),
+        ([1, 1, 2], [(0, 1, "color"), (2, 5, "color")]),
+        ([1, 3, 4], [(0, 1, "color"), (2, 5, "size")]),
+        ([2, 2, 0], [(0, 3, "color")]),  # nothing was begun: the first begins it
+        ([1, 4, 2], [(0, 1, "color"), (2, 3, "size"), (4, 5, "color")]),
+    ],
+)
+def test_tags_make_spans(tags: list[int], spans: list[tuple[Any, ...]]) -> None:
+    words = [(0, 1), (2, 3), (4, 5)]
+    expected = [TypedSpan(start=start, end=end, type=kind) for start, end, kind in spans]
+    assert spans_of(tags, words, ["color", "size"]) == expected
+
+
+def test_a_table_that_is_no_archive_of_numbers_is_refused(damaged: Path) -> None:
+    np.savez(damaged / TABLE, table=np.array([{}], dtype=object), scales=np.ones(1))
+    with pytest.raises(ReleaseError, match=TABLE):
+        Tagger(damaged)
