@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from domain.constraint_words import SIZES, UNITS
 from domain.retrieval import RetrievalIndex
 from domain.text import normalise
 from domain.understanding import AnnotationType
-from prompts.constraint_words import SIZES, UNITS
 from prompts.departments import Departments
 from prompts.evidence import quote
 from prompts.rejection import DropReason

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from domain.constraints import Constraint, ConstraintKind, constraints_of, keeps
 from domain.encoder import Vectors
 from domain.retrieval import RetrievalIndex
 from domain.text import MAX_QUERY_LENGTH, normalise
@@ -15,7 +16,6 @@ from domain.understanding import RewriteType
 from prompts.answer import AnswerAnnotation
 from prompts.bounds import Bounds
 from prompts.coherence import is_bare_brand
-from prompts.constraints import Constraint, ConstraintKind, constraints_of, keeps
 from prompts.departments import Departments
 from prompts.rejection import DropReason
 from prompts.spelling import is_respelling

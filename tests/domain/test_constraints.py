@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.constraints import constraints_of, keeps
 from domain.text import normalise
 from domain.understanding import AnnotationType
-from prompts.answer import AnswerAnnotation
-from prompts.constraints import constraints_of, keeps
 
 
-def tag(text: str, kind: AnnotationType, value: str) -> AnswerAnnotation:
-    return AnswerAnnotation(text=text, type=kind, value=value)
+class Said(NamedTuple):
+    text: str
+    type: AnnotationType
+    value: str
+
+
+def tag(text: str, kind: AnnotationType, value: str) -> Said:
+    return Said(text, kind, value)
 
 
 @pytest.mark.parametrize(

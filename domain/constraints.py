@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Literal
+from typing import Literal, Protocol
 
+from domain.constraint_words import ACCESSORIES, ALLERGENS, DEVICES, DIETS, IMPLIES, SIZES, UNITS, WITHOUT
 from domain.text import normalise
-from prompts.answer import AnswerAnnotation
-from prompts.constraint_words import ACCESSORIES, ALLERGENS, DEVICES, DIETS, IMPLIES, SIZES, UNITS, WITHOUT
+from domain.understanding import AnnotationType
 
-__all__ = ["Constraint", "ConstraintKind", "constraints_of", "keeps"]
+__all__ = ["Constraint", "ConstraintKind", "Tag", "constraints_of", "keeps"]
 
 ConstraintKind = Literal["allergen", "dietary", "exclusion", "size", "model", "compatibility"]
 
@@ -63,12 +63,31 @@ class Constraint:
     meanings: frozenset[str]
 
 
-def constraints_of(text: str, annotations: Sequence[AnswerAnnotation] = ()) -> tuple[Constraint, ...]:
+class Tag(Protocol):
+    """An annotation, as answered or as served: words of a text, what they are, and another form of them."""
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        ...
+
+    @property
+    def type(self) -> AnnotationType:
+        """What they are."""
+        ...
+
+    @property
+    def value(self) -> str:
+        """Another form of them, or an empty string."""
+        ...
+
+
+def constraints_of(text: str, annotations: Sequence[Tag] = ()) -> tuple[Constraint, ...]:
     """Return the hard constraints of a normalised text, in order.
 
     Args:
         text: The text.
-        annotations: What a model said of it: dietary words and sizes are constraints whatever they are, and a value
+        annotations: What was said of it: dietary words and sizes are constraints whatever they are, and a value
             is a further way to say what the lexicon or a pattern found.
     """
     found: list[Constraint] = []
@@ -145,7 +164,7 @@ def _found(kind: ConstraintKind, match: re.Match[str], meaning: str) -> Constrai
     return Constraint(kind=kind, text=match[0], start=match.start(), end=match.end(), meanings=frozenset((meaning,)))
 
 
-def _annotated(found: list[Constraint], text: str, annotations: Sequence[AnswerAnnotation]) -> list[Constraint]:
+def _annotated(found: list[Constraint], text: str, annotations: Sequence[Tag]) -> list[Constraint]:
     """Join what the annotations say with what was found in the text."""
     for annotation in annotations:
         words, value = normalise(annotation.text), normalise(annotation.value[:_LONGEST_VALUE])

@@ -1,0 +1,230 @@
+"""The lenders of a release: queries whose rewrites others may borrow, by the student's embedding.
+
+They stand in the order of the tree, so that those of a category and of all below it are one run of rows. What they
+lend is not here: their queries are keys of the head store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, TypeAdapter
+
+from domain.errors import ReleaseError
+from domain.understanding import Understanding
+from release.student import Student
+
+__all__ = ["Lender", "Lenders", "write_lenders"]
+
+_ABOUT: Final = "lenders.json"
+_PLACES: Final = "places.npy"
+_QUERIES: Final = "queries.txt"
+_VECTORS: Final = "queries.npy"
+_REWRITES: Final = "rewrites.npy"
+_SCHEMA: Final = 1
+
+_MOST: Final = 4096
+"""Lenders that are compared at most."""
+
+_BLOCK: Final = 1024
+"""Lenders compared in one product: a larger one would be spread over threads, which costs more than it saves."""
+
+_ROW, _TEXT, _FIRST, _FOUND = range(4)
+"""Columns of the places: row in the tree, where the query begins in its file, its first rewrite, and `Lender.finds`."""
+
+_AT_ONCE: Final = 4096
+_SCALE: Final = np.float32(1 / 127)
+"""What one step of an int8 stands for; no number of a unit vector is beyond 1. A cosine is off by some 0.002."""
+
+_HINT: Final = "build a new release"
+
+Vector = npt.NDArray[np.float32]
+_Packed = npt.NDArray[np.int8]
+_Places = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    schema_version: int
+    lenders: Annotated[int, Field(ge=1)]
+    dimension: Annotated[int, Field(ge=1)]
+
+
+_about: TypeAdapter[_About] = TypeAdapter(_About)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lender:
+    """A query near another one.
+
+    Attributes:
+        query: Its normal form, the key of its answer in the head store.
+        cosine: Of its embedding and the other's.
+        rewrites: The cosine of each rewrite of its answer and the other query, in their order.
+        finds: Whether the query is known to find products, since it was accepted as a rewrite of another.
+    """
+
+    query: str
+    cosine: float
+    rewrites: tuple[float, ...]
+    finds: bool
+
+
+def write_lenders(folder: Path, student: Student, answers: Iterable[Understanding]) -> int:
+    """Write the lenders among the answers of a release into a new folder, and return how many there are.
+
+    An answer lends if it has a category and a rewrite that is no other spelling. Where none does, nothing is written.
+    One lender takes 16 bytes, its query, and a byte for each number of its embedding and of those of its rewrites.
+
+    Args:
+        folder: Must not exist.
+        student: Of the release; it makes the embeddings.
+        answers: What the head store holds, in any order; they are read once, and their texts are held together.
+    """
+    row = {category_id: i for i, category_id in enumerate(student.tree.ids)}
+    found: set[str] = set()
+    lending: list[tuple[int, str, tuple[str, ...]]] = []
+    for answer in answers:
+        found.update(rewrite.query for rewrite in answer.rewrites)
+        if answer.categories and any(rewrite.type != "spelling" for rewrite in answer.rewrites):
+            texts = tuple(rewrite.query for rewrite in answer.rewrites)
+            lending.append((row[answer.categories[0].id], answer.normalized, texts))
+    if not lending:
+        return 0
+    lending.sort()
+    queries = [query for _, query, _ in lending]
+    lines = [f"{query}\n".encode() for query in queries]
+    places = np.zeros((len(lending) + 1, 4), dtype=np.int32)
+    places[:, _ROW] = [*(at for at, _, _ in lending), len(row)]
+    places[1:, _TEXT] = np.cumsum([len(line) for line in lines])
+    places[1:, _FIRST] = np.cumsum([len(texts) for _, _, texts in lending])
+    places[:-1, _FOUND] = [query in found for query in queries]
+    about = _About(schema_version=_SCHEMA, lenders=len(lending), dimension=student.about.dimension)
+    folder.mkdir()
+    (folder / _ABOUT).write_bytes(_about.dump_json(about))
+    (folder / _QUERIES).write_bytes(b"".join(lines))
+    np.save(folder / _PLACES, places)
+    np.save(folder / _VECTORS, _embed(student, queries))
+    np.save(folder / _REWRITES, _embed(student, [text for _, _, texts in lending for text in texts]))
+    return len(lending)
+
+
+def _embed(student: Student, texts: list[str]) -> _Packed:
+    packed = np.empty((len(texts), student.about.dimension), dtype=np.int8)
+    for start in range(0, len(texts), _AT_ONCE):
+        # Of a whole shop at once the probabilities alone would fill the memory.
+        embeddings = student.predict(texts[start : start + _AT_ONCE]).embeddings
+        packed[start : start + _AT_ONCE] = np.rint(embeddings / _SCALE)
+    return packed
+
+
+class Lenders:
+    """Lenders that `write_lenders` wrote, mapped into memory. Use them from any thread.
+
+    Args:
+        folder: Where they are.
+        student: Of the same release.
+
+    Raises:
+        ReleaseError: when a file is missing or malformed, or they are another student's.
+    """
+
+    def __init__(self, folder: Path, student: Student) -> None:
+        self._tree = student.tree
+        try:
+            about = _about.validate_json((folder / _ABOUT).read_bytes())
+            if about.schema_version != _SCHEMA:
+                raise ValueError(f"schema version {about.schema_version}, not {_SCHEMA}")
+            places = np.load(folder / _PLACES)
+            self._queries: Any = np.memmap(folder / _QUERIES, dtype=np.uint8, mode="r")
+            # A view without the class of the mapping, whose every slice would cost a microsecond.
+            self._vectors: _Packed = np.asarray(np.load(folder / _VECTORS, mmap_mode="r"))
+            self._rewrites: _Packed = np.asarray(np.load(folder / _REWRITES, mmap_mode="r"))
+            for flaw in self._flaws(about, places, student):
+                raise ValueError(flaw)
+            self._queries.tobytes().decode()  # now, and not when one of them is asked
+        except (OSError, ValueError, EOFError) as error:
+            raise ReleaseError(f"{folder} cannot be read: {error}", hint=_HINT) from error
+        self._places: _Places = places
+        # For each row of the tree, and for the end of it, the first lender from there on.
+        self._starts: list[int] = np.searchsorted(places[:-1, _ROW], np.arange(len(self._tree.ids) + 1)).tolist()
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def nearest(self, embedding: Vector, row: int, count: int = 1) -> tuple[Lender, ...]:
+        """Return the lenders nearest to a query among those of its category and around it, the nearest first.
+
+        That is all below the parent of a category that has none below itself, and all below any other. Of more than
+        4,096 only those are compared that stand nearest to the category in the tree.
+
+        Args:
+            embedding: Of the query, a unit vector.
+            row: Of the category, in the tree.
+            count: How many to return at most.
+        """
+        low, high = self._run(row)
+        if low == high:
+            return ()
+        asked = embedding * _SCALE
+        cosines = self._cosines(low, high, asked)
+        if count == 1:
+            return (self._lender(low + (at := int(cosines.argmax())), float(cosines[at]), asked),)
+        # Equals stay in their order, whatever the processor sorts first.
+        best = np.argsort(-cosines, kind="stable")[:count].tolist()
+        return tuple(self._lender(low + at, float(cosines[at]), asked) for at in best)
+
+    def compared(self, row: int) -> int:
+        """Return how many lenders a query of a category is compared with."""
+        low, high = self._run(row)
+        return high - low
+
+    def _run(self, row: int) -> tuple[int, int]:
+        tree, starts = self._tree, self._starts
+        end = int(tree.end[row])
+        parent = int(tree.parent[row])
+        top = row if end > row + 1 or parent < 0 else parent
+        low, high = starts[top], starts[int(tree.end[top])]
+        if high - low > _MOST:
+            middle = (starts[row] + starts[end]) // 2
+            low = min(max(low, middle - _MOST // 2), high - _MOST)
+            high = low + _MOST
+        return low, high
+
+    def _cosines(self, low: int, high: int, asked: Vector) -> Vector:
+        starts = range(low, high, _BLOCK)
+        blocks = [self._vectors[at : min(at + _BLOCK, high)].astype(np.float32) @ asked for at in starts]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _lender(self, at: int, cosine: float, asked: Vector) -> Lender:
+        (_, text, first, found), (_, next_text, next_first, _) = self._places[at : at + 2].tolist()
+        return Lender(
+            query=self._queries[text : next_text - 1].tobytes().decode(),
+            cosine=cosine,
+            rewrites=tuple((self._rewrites[first:next_first].astype(np.float32) @ asked).tolist()),
+            finds=bool(found),
+        )
+
+    def _flaws(self, about: _About, places: Any, student: Student) -> Iterator[str]:
+        """Yield what is wrong with the files, each looked at only where those before it are right."""
+        count, dimension = about.lenders, about.dimension
+        if dimension != student.about.dimension:
+            yield f"its vectors have {dimension} numbers, and the student's {student.about.dimension}"
+        if places.dtype != np.int32 or places.shape != (count + 1, 4) or places[0, _TEXT] or places[0, _FIRST]:
+            yield f"{_PLACES} is malformed"
+        steps = np.diff(places, axis=0)
+        if (steps[:, _ROW] < 0).any() or places[0, _ROW] < 0 or places[-1, _ROW] != len(self._tree.ids):
+            yield f"{_PLACES} does not follow the tree"
+        if (steps[:, _TEXT] < 2).any() or (steps[:, _FIRST] < 1).any() or places[-1, _TEXT] != len(self._queries):
+            yield f"{_PLACES} and {_QUERIES} do not belong together"
+        if self._vectors.dtype != np.int8 or self._vectors.shape != (count, dimension):
+            yield f"{_VECTORS} is malformed"
+        if self._rewrites.dtype != np.int8 or self._rewrites.shape != (places[-1, _FIRST], dimension):
+            yield f"{_REWRITES} is malformed"
+        if (self._queries[places[1:, _TEXT] - 1] != ord("\n")).any():
+            yield f"{_PLACES} and {_QUERIES} do not belong together"

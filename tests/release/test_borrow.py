@@ -1,0 +1,208 @@
+"""What is borrowed is what a shopper of the tail query would be glad of, as far as words can tell."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from domain.errors import ReleaseError
+from domain.text import normalise
+from domain.understanding import AnnotationType, Rewrite, RewriteType
+from release.borrow import LEAST_COSINE, LEAST_COSINE_APART, Borrowed, borrow
+from release.lenders import Lender
+
+
+class Said(NamedTuple):
+    text: str
+    type: AnnotationType
+    value: str = ""
+
+
+def rewrites(*given: tuple[str, RewriteType]) -> list[Rewrite]:
+    return [Rewrite(query=query, type=kind, confidence=0.8) for query, kind in given]
+
+
+def ask(
+    query: str,
+    lender: str,
+    given: list[Rewrite],
+    *,
+    tags: tuple[Said, ...] = (),
+    cosine: float = 0.9,
+    cosines: float = 0.95,
+    finds: bool = False,
+) -> Borrowed:
+    assert normalise(query) == query
+    near = Lender(query=lender, cosine=cosine, rewrites=(cosines,) * len(given), finds=finds)
+    return borrow(query, tags, near, given)
+
+
+def lent(
+    query: str, lender: str, *given: tuple[str, RewriteType], tags: tuple[Said, ...] = (), finds: bool = False
+) -> list[tuple[str, RewriteType]]:
+    borrowed = ask(query, lender, rewrites(*given), tags=tags, finds=finds)
+    assert borrowed.query == lender
+    return [(rewrite.query, rewrite.type) for rewrite in borrowed.rewrites]
+
+
+def test_what_serves_a_lender_that_says_the_same_serves_the_query() -> None:
+    given = rewrites(("poultry", "broader"), ("chicken fillets", "synonym"), ("turkey breast", "substitute"))
+    borrowed = ask("chiken breast", "chicken breast", given)
+    assert borrowed.relation == "same"
+    assert {(r.query, r.type) for r in borrowed.rewrites} == {(r.query, r.type) for r in given}
+    # 0.8 of the lender's, times a cosine of 0.9
+    assert {r.confidence for r in borrowed.rewrites} == {0.72}
+
+
+def test_the_surest_comes_first_and_no_confidence_grows() -> None:
+    given = [
+        Rewrite(query="squash", type="broader", confidence=0.5),
+        Rewrite(query="courgette", type="synonym", confidence=1.0),
+    ]
+    # int8 can make a cosine of equals a little more than 1.
+    borrowed = ask("zuchini", "zucchini", given, cosine=1.004)
+    assert [(r.query, r.confidence) for r in borrowed.rewrites] == [("courgette", 1.0), ("squash", 0.5)]
+
+
+def test_spellings_are_never_lent_nor_the_query_itself() -> None:
+    assert lent("icecream", "ice cream", ("ice-cream", "spelling"), ("icecream", "synonym"), finds=True) == []
+    assert lent("breaded fish", "fish sticks", ("breaded fish", "broader"), ("fish breaded", "broader")) == []
+
+
+def test_what_is_narrower_is_taken_only_as_a_synonym_of_the_same() -> None:
+    given: list[tuple[str, RewriteType]] = [("greek yogurt", "substitute"), ("plain yogurt", "broader")]
+    assert lent("yogart", "yogurt", *given) == []
+    assert lent("parmesean", "parmesan", ("parmesan cheese", "synonym")) == [("parmesan cheese", "synonym")]
+    assert lent("oak milk", "milk", ("whole milk", "synonym"), ("whole milk", "broader")) == []
+
+
+def test_what_is_as_wide_as_the_lender_is_wider_than_a_query_that_says_more() -> None:
+    given = [
+        Rewrite(query="seltzer", type="synonym", confidence=0.95),
+        Rewrite(query="tonic", type="synonym", confidence=0.85),
+        Rewrite(query="soft drinks", type="broader", confidence=0.5),
+        Rewrite(query="club soda", type="substitute", confidence=0.9),
+    ]
+    borrowed = ask("lime sparkling water", "sparkling water", given, finds=True)
+    assert borrowed.relation == "detail"
+    assert [(r.query, r.type, r.confidence) for r in borrowed.rewrites] == [
+        ("seltzer", "broader", 0.855),  # 0.95 x 0.9; a synonym of which the teacher is less sure is not taken
+        ("sparkling water", "broader", 0.675),  # the lender itself: 0.75 x 0.9
+        ("soft drinks", "broader", 0.45),
+    ]
+
+
+def test_a_lender_offers_itself_only_where_it_is_known_to_find_products() -> None:
+    assert lent("lime sparkling water", "sparkling water", ("spring water", "spelling"), finds=False) == []
+
+
+def test_a_part_of_a_compound_is_another_thing() -> None:
+    assert lent("grape leaves", "grapes", ("fruit", "broader"), finds=True) == []
+    assert lent("peanut butter crackers", "crackers", ("butter crackers", "substitute")) == []
+    assert lent("coffee maker", "coffee", ("hot drinks", "broader"), finds=True) == []
+
+
+def test_details_may_stand_behind_the_thing() -> None:
+    assert lent("whole milk gallon", "whole milk", ("drinks", "broader"), finds=True) == [
+        ("drinks", "broader"),
+        ("whole milk", "broader"),
+    ]
+    assert lent("soap lavender", "soap", ("toiletries", "broader")) == []
+    lavender = (Said("lavender", "attribute"),)
+    assert lent("soap lavender", "soap", ("toiletries", "broader"), tags=lavender) == [("toiletries", "broader")]
+    garlic = (Said("garlic cloves", "product_type"),)
+    assert lent("garlic cloves", "garlic", ("vegetables", "broader"), tags=garlic, finds=True) == []
+
+
+def test_of_another_thing_nearby_only_what_repeats_the_query_in_part_is_taken() -> None:
+    given: list[tuple[str, RewriteType]] = [
+        ("pie", "broader"),
+        ("pies", "substitute"),
+        ("apple", "broader"),
+        ("dessert", "broader"),
+        ("pumpkin tart", "synonym"),
+    ]
+    assert lent("apple pie", "pumpkin pie", *given, finds=True) == [("pie", "broader"), ("pies", "broader")]
+
+
+def test_the_query_may_be_a_sure_synonym_of_the_lender() -> None:
+    given = [
+        Rewrite(query="ricotta", type="synonym", confidence=0.95),
+        Rewrite(query="cottage cheese", type="substitute", confidence=0.5),
+    ]
+    borrowed = ask("ricotta", "ricotta cheese", given, finds=True)
+    assert borrowed.relation == "synonym"
+    # 0.95 x 0.9, 0.5 x 0.9
+    assert [(r.query, r.type, r.confidence) for r in borrowed.rewrites] == [
+        ("ricotta cheese", "synonym", 0.855),
+        ("cottage cheese", "substitute", 0.45),
+    ]
+    unsure = [Rewrite(query="salmon", type="synonym", confidence=0.6)]
+    assert ask("salmon", "fish", unsure, finds=True).rewrites == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "lender", "rewrite"),
+    [
+        ("gluten free bread", "bread", "bakery goods"),
+        ("bread gluten free", "bread", "bakery goods"),
+        ("vegan sausage", "sausage", "bbq meat"),
+        ("organic bananas", "bananas", "fruit"),
+        ("iphone 7 case", "phone case", "case"),
+        ("tn-2110 toner", "toner", "printer supplies"),
+        ("nut free snacks", "snacks", "treats"),
+    ],
+)
+def test_nothing_is_widened_to_what_the_shopper_cannot_use(query: str, lender: str, rewrite: str) -> None:
+    assert lent(query, lender, (rewrite, "broader"), (rewrite, "synonym"), finds=True) == []
+
+
+def test_a_size_is_given_up_only_for_something_wider() -> None:
+    assert lent("quart freezer bags", "freezer bags", ("storage bags", "broader")) == [("storage bags", "broader")]
+    given: list[tuple[str, RewriteType]] = [("storage sacks", "synonym"), ("quart storage sacks", "synonym")]
+    assert lent("freezer bag quart", "quart freezer bags", *given) == [("quart storage sacks", "synonym")]
+
+
+def test_nothing_is_taken_that_asks_for_what_the_query_does_not() -> None:
+    given: list[tuple[str, RewriteType]] = [
+        ("lactose free drinks", "synonym"),
+        ("2 l milk jug", "synonym"),
+        ("moo juice", "synonym"),
+    ]
+    assert lent("milks", "milk", *given) == [("moo juice", "synonym")]
+
+
+def test_annotated_words_bind_as_they_do_offline() -> None:
+    zero = (Said("zero", "dietary", "zero sugar"),)
+    given: list[tuple[str, RewriteType]] = [("cola", "broader"), ("diet cola", "broader")]
+    assert lent("coke zero", "coke", *given) == []  # the last word may be the thing itself
+    assert lent("coke zero", "coke", *given, tags=zero) == [("diet cola", "broader")]
+
+
+@pytest.mark.parametrize("kind", ["synonym", "broader", "substitute"])
+def test_what_is_unlike_the_query_is_left(kind: RewriteType) -> None:
+    given = rewrites(("xyz", kind))
+    least = LEAST_COSINE[kind]
+    assert len(ask("zuchini", "zucchini", given, cosines=least).rewrites) == 1
+    assert ask("zuchini", "zucchini", given, cosines=least - 0.01).rewrites == ()
+
+
+def test_apart_it_has_to_be_liker() -> None:
+    given = rewrites(("pie", "broader"))
+    assert len(ask("apple pie", "pumpkin pie", given, cosines=LEAST_COSINE_APART).rewrites) == 1
+    assert ask("apple pie", "pumpkin pie", given, cosines=LEAST_COSINE_APART - 0.01).rewrites == ()
+    own = ask("red onions", "onions", rewrites(("x", "spelling")), cosine=LEAST_COSINE_APART - 0.01, finds=True)
+    assert own.rewrites == ()
+
+
+@pytest.mark.parametrize("query", ["", "🍋", "of the", "1", " ".join(["ab"] * 85), "é" * 256])
+def test_any_query_is_borne(query: str) -> None:
+    assert lent(query, "milk", ("moo juice", "synonym"), ("drinks", "broader"), finds=True) == []
+
+
+def test_an_answer_that_is_not_the_lenders_is_refused() -> None:
+    near = Lender(query="milk", cosine=0.9, rewrites=(0.9,), finds=False)
+    with pytest.raises(ReleaseError, match="'milk' is not its lender's") as caught:
+        borrow("oat milk", (), near, rewrites(("a", "synonym"), ("b", "broader")))
+    assert caught.value.hint
