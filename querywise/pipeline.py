@@ -26,8 +26,11 @@ from prompts import Teacher, load_prompt
 from prompts.examples import ExampleBank, read_examples
 from prompts.teacher import Catalogue
 from querywise.marks import begin, digest, done, inputs_of, is_done, report_of
+from querywise.quality import VERSION as QUALITY_VERSION
+from querywise.quality import compute_quality
 from querywise.queries import Addition
 from release import build_release, list_releases
+from release.quality import ProductQualities
 
 __all__ = [
     "Built",
@@ -220,6 +223,7 @@ def make_release(shop: Shop) -> Built:
     inputs, withheld = _release_inputs(shop), read_withheld(withheld_file(shop.work))
     listed = {"withheld": withheld_digest(withheld)} if withheld else {}
     products: Iterable[str] = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
+    taught = shop.student.is_dir()
     folder = build_release(
         shop=shop.config.name,
         taxonomy=shop.load_taxonomy(),
@@ -227,12 +231,19 @@ def make_release(shop: Shop) -> Built:
         labels=withhold(read_labels(shop.labels_file), withheld),
         fingerprints=fingerprints(shop) | {"context": context_fingerprint(shop)} | listed,
         # A student takes the place of retrieval, which is slower and less often right.
-        index=None if shop.student.is_dir() else shop.index,
-        student=shop.student if shop.student.is_dir() else None,
+        index=None if taught else shop.index,
+        student=shop.student if taught else None,
+        quality=_qualities(shop) if taught else None,
         releases=shop.releases,
         created=datetime.now(UTC),
     )
     return Built(folder=folder, inputs=inputs)
+
+
+def _qualities(shop: Shop) -> ProductQualities:
+    return compute_quality(
+        shop.warehouse, settings=_settings(shop), weights=shop.config.weights, internal=shop.config.internal
+    )
 
 
 def mark_release(shop: Shop, built: Built) -> None:
@@ -251,4 +262,7 @@ def _release_inputs(shop: Shop) -> str:
     listed = [withheld_digest(withheld)] if withheld else []
     student = sorted(path for path in shop.student.glob("*") if path.is_file())
     taught = [hashlib.sha256(path.read_bytes()).hexdigest() for path in student]
+    if taught:
+        # The log and the settings of the qualities are those of the contexts.
+        taught.append(f"quality {QUALITY_VERSION}")
     return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed, *taught)

@@ -9,12 +9,13 @@ from release.gate import GateRecord, GateVerdict, Override
 from release.key import find_gate_key, gate_key
 from release.manifest import Manifest
 from release.promotion import promote
-from release.release import Release, open_release, verify_release
+from release.release import EmbedKind, Release, open_release, verify_release
 from release.retriever import Candidate, LoadRetriever, Retriever, WordOverlap, open_retriever
 from release.signature import sign_gate, verify_gate
 
 __all__ = [
     "Candidate",
+    "EmbedKind",
     "GateRecord",
     "GateVerdict",
     "LoadRetriever",

@@ -17,16 +17,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from domain import Taxonomy
+from domain import Taxonomy, Understanding
 from domain.errors import ReleaseError
 from domain.files import sync_folder
 from domain.label import Label
-from release.answers import entry_digest, render, stamp
+from release.answers import entry_digest, parse, render, stamp
 from release.check import LabelCheck
 from release.head import key_of, write_head
+from release.lenders import write_lenders
 from release.manifest import (
     HEAD,
+    LENDERS,
     MANIFEST,
+    QUALITY,
     RETRIEVAL,
     SCHEMA_VERSION,
     SERVED_IDS,
@@ -40,7 +43,9 @@ from release.manifest import (
     served_ids_json,
     write_manifest,
 )
+from release.quality import ProductQualities, write_quality
 from release.release import verify_release
+from release.student import Student
 
 __all__ = ["build_release"]
 
@@ -59,6 +64,7 @@ def build_release(
     releases: Path,
     created: datetime,
     student: Path | None = None,
+    quality: ProductQualities | None = None,
 ) -> Path:
     """Write a release and return its folder.
 
@@ -76,15 +82,21 @@ def build_release(
         releases: Where releases live; made when absent.
         created: The time of the release, with its zone.
         student: Folder of the student, copied as it is, or None for none.
+        quality: How good the products are, for what the student embeds; None for not known.
 
     Raises:
-        ReleaseError: on a label that must not be served, naming its query and what is wrong with it.
+        ReleaseError: on a label that must not be served, naming its query and what is wrong with it; on qualities
+            that cannot be kept, or that no student needs.
     """
+    if quality is not None and student is None:
+        raise ReleaseError("qualities of products are of no use without a student", hint="leave them out")
     created = created.astimezone(UTC)
     releases.mkdir(parents=True, exist_ok=True)
     with _only_builder(releases):
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=releases))
         try:
+            if quality is not None:
+                write_quality(unfinished / QUALITY, quality)
             manifest = _fill(unfinished, shop, taxonomy, product_ids, labels, fingerprints, index, student, created)
             return _publish(unfinished, releases / manifest.release, manifest)
         finally:
@@ -125,6 +137,7 @@ def _fill(
         if student is not None:
             files_of(student)
             shutil.copytree(student, folder / STUDENT)
+            write_lenders(folder / LENDERS, Student(folder / STUDENT, taxonomy), spool.answers())
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             release="",
@@ -187,6 +200,13 @@ class _Spool:
     def content(self) -> str:
         """Digest all answers, whatever their order."""
         return hashlib.sha256(b"".join(sorted(self._digests))).hexdigest()
+
+    def answers(self) -> Iterator[Understanding]:
+        """Yield all answers, in the order they came."""
+        self._file.flush()
+        with _mapped(self._file, self._end) as values:
+            for place in self._places.values():
+                yield parse("", bytes(_slice(values, place)))
 
     def counts(self) -> dict[str, int]:
         return {**{tier: self._tiers[tier] for tier in ("head", "torso", "tail")}, "labelled": len(self._places)}

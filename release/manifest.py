@@ -8,6 +8,8 @@ A release is a folder named by its id::
     served_ids.json     every category and product id that a precomputed answer names
     retrieval/          optional: the index of the fallback retriever, opaque to this package
     student/            optional: the model for queries without a precomputed answer, see `release.student`
+    lenders/            optional, beside a student: whose rewrites other queries may borrow, see `release.lenders`
+    quality/            optional, beside a student: how good each product is, see `release.quality`
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from release.gate import GateRecord
 
 __all__ = [
     "HEAD",
+    "LENDERS",
     "MANIFEST",
+    "QUALITY",
     "RETRIEVAL",
     "SCHEMA_VERSION",
     "SERVED_IDS",
@@ -52,13 +56,15 @@ __all__ = [
 SCHEMA_VERSION = 1
 """Raised whenever an older program could misread the folder."""
 
-MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT = (
+MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT, QUALITY, LENDERS = (
     "manifest.json",
     "taxonomy.json",
     "head.lmdb",
     "served_ids.json",
     "retrieval",
     "student",
+    "quality",
+    "lenders",
 )
 
 

@@ -6,16 +6,23 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from domain import Taxonomy, Understanding, normalise
 from domain.errors import ReleaseError
 from domain.understanding import Category, Reason, understanding_adapter
 from release.answers import echo, entry_digest, parse, unstamp
+from release.borrow import Borrower
 from release.check import categories_of, products_of
 from release.head import HeadStore
+from release.lenders import Lenders
 from release.manifest import (
     HEAD,
+    LENDERS,
+    QUALITY,
     RETRIEVAL,
     STUDENT,
     Manifest,
@@ -24,11 +31,15 @@ from release.manifest import (
     read_served_ids,
     read_taxonomy,
 )
+from release.quality import NEUTRAL, SIDES, Quality
 from release.retriever import LoadRetriever, Retriever
-from release.student import Provider, Student
+from release.student import Provider, Student, Tagger
+from release.student.tagger import ABOUT as TAGGER
 from release.tail import Tail, TailAnswer
 
-__all__ = ["Release", "open_release", "verify_release"]
+__all__ = ["EmbedKind", "Release", "open_release", "verify_release"]
+
+EmbedKind = Literal["query", "product"]
 
 _log = logging.getLogger(__name__)
 _NEAREST = 3
@@ -58,6 +69,7 @@ class Release:
         head: HeadStore,
         retriever: Retriever | None,
         tail: Tail | None = None,
+        quality: Quality | None = None,
     ) -> None:
         self.folder = folder
         self.manifest = manifest
@@ -65,6 +77,7 @@ class Release:
         self._head = head
         self._retriever = retriever
         self._tail = tail
+        self._quality = quality
 
     @property
     def id(self) -> str:
@@ -80,6 +93,16 @@ class Release:
     def head_bytes(self, normalised: str) -> bytes | None:
         """Return the stored value for a normalised query, or None; `head_answer` puts the echo in front of it."""
         return self._head.get(normalised)
+
+    @property
+    def has_student(self) -> bool:
+        """Whether there is a model for queries without a precomputed answer; without one nothing can be embedded."""
+        return self._tail is not None
+
+    @property
+    def dimension(self) -> int | None:
+        """How many numbers an embedding has, or None where there is no student."""
+        return None if self._tail is None else self._tail.student.about.dimension + len(SIDES)
 
     @property
     def retrieves(self) -> bool:
@@ -104,15 +127,23 @@ class Release:
         value = self._head.get(normalised) if normalised else None
         return None if value is None else echo(raw, value)
 
-    def fallback_answer(self, raw: str, normalised: str, *, retrieve: bool = True) -> bytes:
-        """Return the answer for a query that has no precomputed one; without `retrieve`, at once and degraded.
+    def fallback_answer(self, raw: str, normalised: str) -> bytes:
+        """Return the answer for a query that has no precomputed one.
+
+        Raises:
+            UnicodeEncodeError: as `head_answer`.
+        """
+        [answer] = self.fallback_answers([raw], [normalised])
+        return answer
+
+    def degraded_answer(self, raw: str, normalised: str) -> bytes:
+        """Return an answer that asks neither student nor retriever, for when there is no time for them.
 
         Raises:
             UnicodeEncodeError: as `head_answer`.
         """
         raw.encode()
-        [answer] = self._misses([raw], [normalised], self._retriever if retrieve else None)
-        return understanding_adapter.dump_json(answer)
+        return understanding_adapter.dump_json(self._fall_back(raw, normalised, None))
 
     def fallback_answers(self, raws: Sequence[str], normalised: Sequence[str]) -> list[bytes]:
         """Return the answers for queries that have no precomputed one, all in one pass through the student.
@@ -122,7 +153,7 @@ class Release:
         """
         for raw in raws:
             raw.encode()
-        return [understanding_adapter.dump_json(answer) for answer in self._misses(raws, normalised, self._retriever)]
+        return [understanding_adapter.dump_json(answer) for answer in self._misses(raws, normalised)]
 
     def answer_bytes(self, raw: str) -> bytes:
         """Return the answer for a query as JSON in UTF-8, from the first that has one.
@@ -138,24 +169,58 @@ class Release:
         normalised = [normalise(query) for query in queries]
         values = [self._head.get(query) if query else None for query in normalised]
         missed = [i for i, value in enumerate(values) if value is None]
-        answers = iter(self._misses([queries[i] for i in missed], [normalised[i] for i in missed], self._retriever))
+        answers = iter(self._misses([queries[i] for i in missed], [normalised[i] for i in missed]))
         return [
             next(answers) if value is None else parse(query, value)
             for query, value in zip(queries, values, strict=True)
         ]
 
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        kind: EmbedKind,
+        products: Sequence[str | None] | None = None,
+        quality_weight: float = 0.0,
+    ) -> npt.NDArray[np.float32]:
+        """Return embeddings whose inner product is cosine + `quality_weight` x the sum of the product's qualities.
+
+        The student's unit vector comes first, zero where nothing of a text is left by normalisation. Then a product has
+        its qualities as they are, and a query has the weight for each of them: an index of products serves any weight.
+
+        Args:
+            texts: Normalised; only 256 characters of each are read.
+            kind: What the texts are.
+            products: The ids of the products whose texts they are; None, absent and unknown ones are neither good nor
+                bad.
+            quality_weight: Of a query.
+
+        Returns:
+            (texts, the student's dimension + 2) float32.
+
+        Raises:
+            ReleaseError: where the release has no student.
+        """
+        if self._tail is None:
+            raise ReleaseError(f"{self.id} has no student", hint="run `querywise distill`, then build a release")
+        embeddings = self._tail.student.predict(texts).embeddings
+        if kind == "product" and products is not None and self._quality is not None:
+            qualities = self._quality.of(products)
+        else:
+            value = quality_weight if kind == "query" else NEUTRAL
+            qualities = np.full((len(texts), len(SIDES)), value, dtype=np.float32)
+        return np.hstack((embeddings, qualities))
+
     def close(self) -> None:
         """Give the head store back; answering afterwards raises ReleaseError."""
         self._head.close()
 
-    def _misses(
-        self, raws: Sequence[str], normalised: Sequence[str], retriever: Retriever | None
-    ) -> list[Understanding]:
+    def _misses(self, raws: Sequence[str], normalised: Sequence[str]) -> list[Understanding]:
         if self._tail is None:
-            return [self._fall_back(*query, retriever) for query in zip(raws, normalised, strict=True)]
+            return [self._fall_back(*query, self._retriever) for query in zip(raws, normalised, strict=True)]
         said = iter(self._tail.answer([query for query in normalised if query]))
         return [
-            self._said(raw, query, next(said)) if query else self._fall_back(raw, query, retriever)
+            self._said(raw, query, next(said)) if query else self._fall_back(raw, query, None)
             for raw, query in zip(raws, normalised, strict=True)
         ]
 
@@ -167,7 +232,10 @@ class Release:
             reason=said.reason,
             release=self.id,
             categories=said.categories,
+            annotations=said.annotations,
+            rewrites=said.rewrites,
             specificity=said.specificity,
+            borrowed_from=said.borrowed_from,
         )
 
     def _fall_back(self, raw: str, normalised: str, retriever: Retriever | None) -> Understanding:
@@ -212,10 +280,13 @@ def open_release(
     Raises:
         ReleaseError: naming the file that is missing, unlisted, altered, or not of this schema version, or the id
             that an answer names and the taxonomy has not. Ids of products were checked against the catalogue by the
-            build; the digests prove that its result is what is opened.
+            build; the digests prove that its result is what is opened. Also where CUDA is asked for and the release has
+            no model to run there.
     """
     folder = path.resolve()
     manifest = read_manifest(folder)
+    if provider == "cuda" and not (folder / STUDENT).is_dir():
+        raise ReleaseError(f"{manifest.release} has no student that could run on CUDA", hint="serve it on the CPU")
     check_files(folder, manifest, digests=verify)
     taxonomy = read_taxonomy(folder)
     if verify:
@@ -231,12 +302,31 @@ def open_release(
             raise ReleaseError(f"{manifest.release}: {HEAD} has not the number of answers the manifest gives")
         index = folder / RETRIEVAL
         retriever = load_retriever(index) if load_retriever is not None and index.is_dir() else None
-        model = folder / STUDENT
-        tail = Tail(Student(model, taxonomy, provider=provider), taxonomy) if model.is_dir() else None
+        tail = _open_tail(folder, taxonomy, head, provider) if (folder / STUDENT).is_dir() else None
+        quality = Quality(folder / QUALITY) if (folder / QUALITY).is_dir() else None
     except BaseException:
         head.close()
         raise
-    return Release(folder=folder, manifest=manifest, taxonomy=taxonomy, head=head, retriever=retriever, tail=tail)
+    return Release(
+        folder=folder,
+        manifest=manifest,
+        taxonomy=taxonomy,
+        head=head,
+        retriever=retriever,
+        tail=tail,
+        quality=quality,
+    )
+
+
+def _open_tail(folder: Path, taxonomy: Taxonomy, head: HeadStore, provider: Provider) -> Tail:
+    student = Student(folder / STUDENT, taxonomy, provider=provider)
+    lenders = Lenders(folder / LENDERS, student) if (folder / LENDERS).is_dir() else None
+    return Tail(
+        student,
+        taxonomy,
+        tagger=Tagger(folder / STUDENT) if (folder / STUDENT / TAGGER).is_file() else None,
+        borrower=Borrower(lenders, head.get) if lenders else None,
+    )
 
 
 def verify_release(path: Path) -> Manifest:

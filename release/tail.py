@@ -1,17 +1,23 @@
-"""What the student makes of queries that have no precomputed answer."""
+"""What is made of queries that have no precomputed answer: by the student, its tagger, and queries near by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from domain.taxonomy import Taxonomy
-from domain.understanding import Category, Reason, Source, Specificity
-from release.student import SPECIFICITIES, Student, decide
+from domain.understanding import Annotation, Category, Reason, Rewrite, Source, Specificity
+from release.borrow import Borrowed, Borrower
+from release.student import SPECIFICITIES, Answered, Student, Tagger, decide
 
 __all__ = ["Tail", "TailAnswer"]
+
+_FOREIGN: Final = 0.5
+"""The chance of no category from which on nothing at all is said of a query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,44 +27,97 @@ class TailAnswer:
     source: Source = "fallback"
     reason: Reason = "abstained_low_confidence"
     categories: tuple[Category, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
     specificity: Specificity | None = None
+    borrowed_from: str | None = None
 
 
 class Tail:
     """Answers normalised queries, none of them empty. Use it from any thread.
 
+    A query that is more likely none of the shop's than any gets nothing. Any other gets its spans, also where the
+    student is sure of no category; rewrites it then gets only from a query that says the same.
+
     Args:
         student: Of the release.
         taxonomy: Of the release.
+        tagger: Marks spans; without it there are none.
+        borrower: Finds rewrites; without it there are none.
     """
 
-    def __init__(self, student: Student, taxonomy: Taxonomy) -> None:
+    def __init__(
+        self, student: Student, taxonomy: Taxonomy, *, tagger: Tagger | None = None, borrower: Borrower | None = None
+    ) -> None:
         self.student = student
         self._taxonomy = taxonomy
+        self._tagger = tagger
+        self._borrower = borrower
 
     def answer(self, queries: Sequence[str]) -> list[TailAnswer]:
-        """Answer all queries in one pass through the model, in order."""
+        """Answer all queries in one pass through each model, in order."""
         predicted = self.student.predict(queries)
-        specificities = predicted.specificities.argmax(1)
+        foreign = (1 - predicted.probabilities.sum(1) >= _FOREIGN).tolist()
+        asked = [query for query, none in zip(queries, foreign, strict=True) if not none]
+        tags = iter(self._tagger.tag(asked) if self._tagger else [()] * len(asked))
+        specificities = predicted.specificities.argmax(1).tolist()
         return [
-            self._answer(probabilities, SPECIFICITIES[specificity])
-            for probabilities, specificity in zip(predicted.probabilities, specificities.tolist(), strict=True)
+            TailAnswer()
+            if none
+            else self._answer(
+                query,
+                next(tags),
+                predicted.embeddings[i],
+                predicted.probabilities[i],
+                SPECIFICITIES[specificities[i]],
+            )
+            for i, (query, none) in enumerate(zip(queries, foreign, strict=True))
         ]
 
     def _answer(
-        self, probabilities: np.ndarray[tuple[int], np.dtype[np.float32]], specificity: Specificity
+        self,
+        query: str,
+        annotations: tuple[Annotation, ...],
+        embedding: npt.NDArray[np.float32],
+        probabilities: npt.NDArray[np.float32],
+        specificity: Specificity,
     ) -> TailAnswer:
-        tree = self.student.tree
-        answer = decide(probabilities, tree, self.student.about.policy)
+        answer = decide(probabilities, self.student.tree, self.student.about.policy)
+        row = answer.rows[0] if answer.rows else int(probabilities.argmax())
+        borrowed = self._borrow(query, annotations, embedding, row, sure=bool(answer.rows))
+        rewrites = borrowed.rewrites if borrowed else ()
+        lender = borrowed.query if borrowed else None
         if not answer.rows:
-            return TailAnswer()
-        ids = [tree.ids[row] for row in answer.rows]
+            return TailAnswer(annotations=annotations, rewrites=rewrites, borrowed_from=lender)
         return TailAnswer(
             source="tail",
             reason="backed_off_to_parent" if answer.backed_off else "model",
-            categories=tuple(
-                Category(id=i, path=self._taxonomy.path(i), confidence=round(chance, 4))
-                for i, chance in zip(ids, answer.chances, strict=True)
-            ),
+            categories=self._categories(answer),
+            annotations=annotations,
+            rewrites=rewrites,
             specificity=specificity,
+            borrowed_from=lender,
         )
+
+    def _categories(self, answer: Answered) -> tuple[Category, ...]:
+        ids = [self.student.tree.ids[row] for row in answer.rows]
+        return tuple(
+            Category(id=i, path=self._taxonomy.path(i), confidence=round(chance, 4))
+            for i, chance in zip(ids, answer.chances, strict=True)
+        )
+
+    def _borrow(
+        self,
+        query: str,
+        annotations: tuple[Annotation, ...],
+        embedding: npt.NDArray[np.float32],
+        row: int,
+        *,
+        sure: bool,
+    ) -> Borrowed | None:
+        if self._borrower is None:
+            return None
+        borrowed = self._borrower.borrow(query, annotations, embedding, row)
+        if borrowed is None or not (sure or borrowed.relation in ("same", "synonym")):
+            return None
+        return borrowed

@@ -2,6 +2,6 @@
 
 from service.app import Service, create_app
 from service.run import serve
-from service.understand import Settings
+from service.settings import Settings
 
 __all__ = ["Service", "Settings", "create_app", "serve"]

@@ -18,11 +18,14 @@ from starlette.types import Receive, Scope, Send
 
 from release import LoadRetriever, Release, open_release
 from service.about import ReleaseInfo, Status, about
+from service.embed import Embed
 from service.openapi import describe
 from service.pages import page_routes
 from service.problems import Problem, from_status, problem_response
 from service.review import Review, review_routes
-from service.understand import Serving, Settings, UnderstandBatch, UnderstandOne
+from service.serving import Serving
+from service.settings import Settings
+from service.understand import UnderstandBatch, UnderstandOne
 
 __all__ = ["Service", "create_app"]
 
@@ -43,6 +46,7 @@ class Service(FastAPI):
         self.router.routes += [
             Route(_HEAD_PATH, self._understand),
             Route(f"{_HEAD_PATH}/batch", UnderstandBatch(serving, settings)),
+            Route("/v1/embed", Embed(serving, settings)),
             *page_routes(),
         ]
 
@@ -73,26 +77,27 @@ def create_app(
     Args:
         source: An open release, which stays the caller's to close; or the folder of one, opened when the service
             starts and closed when it stops; or None, and then ``app.serving.release`` may be set later.
-        settings: Limits on requests.
+        settings: Limits on requests, and how the student works; an open release keeps the provider it has.
         load_retriever: As `release.open_release` takes it, for a folder.
         verify: As `release.open_release` takes it, for a folder.
         review: A review under way, whose page is then at ``/review``; without one there are no such routes.
     """
-    serving = Serving(source if isinstance(source, Release) else None)
+    settings = settings or Settings()
+    serving = Serving(source if isinstance(source, Release) else None, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as stack:
             if isinstance(source, Path):
                 serving.release = stack.enter_context(
-                    open_release(source, load_retriever=load_retriever, verify=verify)
+                    open_release(source, load_retriever=load_retriever, verify=verify, provider=settings.provider)
                 )
             stack.callback(serving.close)
             yield
 
     app = Service(
         serving,
-        settings or Settings(),
+        settings,
         title="Querywise",
         summary="What shoppers of one shop mean by their queries.",
         version=_version(),
@@ -102,7 +107,7 @@ def create_app(
         redirect_slashes=False,
         # Traces and error logs of the framework would carry query strings to wherever the environment says.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        openapi_tags=[{"name": "understand"}, {"name": "operations"}],
+        openapi_tags=[{"name": "understand"}, {"name": "embed"}, {"name": "operations"}],
     )
     _add_operations(app, serving)
     _add_problems(app)

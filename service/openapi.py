@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from domain import Understanding
+from release import EmbedKind
 from service.problems import ProblemDocument
 
 __all__ = ["describe"]
@@ -34,17 +35,46 @@ class UnderstandBatchResponse:
     results: list[Understanding]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmbedRequest:
+    """Up to 1,000 texts, all of one kind.
+
+    Queries may have 256 characters after normalisation; of a product's text 256 are read. ``products`` has the id of
+    the product behind each text, for its quality: null, unknown and absent ones are neither good nor bad.
+    """
+
+    texts: list[str]
+    kind: EmbedKind
+    products: list[str | None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedResponse:
+    """One vector for each text, in order, of ``dimension`` numbers with five decimals.
+
+    First comes a unit vector, or zeros where nothing of the text is left by normalisation. The last two numbers of a
+    product are its demand and its conversion, each from 0 to 1; those of a query are the weight that the service gives
+    to quality. So the inner product of query and product is cosine + weight x (demand + conversion).
+    """
+
+    embeddings: list[list[float]]
+    dimension: int
+    release: str
+
+
 _TAG = {"tags": ["understand"]}
 _QUERY = "1% milk"
+_EMBED = {"texts": ["Low-fat milk 1% 1 l", "Oat drink"], "kind": "product", "products": ["p17", None]}
 
 
 def describe(schema: dict[str, Any]) -> dict[str, Any]:
     """Add the hand-validated routes, and what they send and receive, to an OpenAPI document."""
-    models = (UnderstandRequest, UnderstandBatchRequest, UnderstandBatchResponse, Understanding, ProblemDocument)
-    _, definitions = TypeAdapter.json_schemas(
-        [(model, "serialization", TypeAdapter(model)) for model in models],
-        ref_template="#/components/schemas/{model}",
-    )
+    asked = (UnderstandRequest, UnderstandBatchRequest, EmbedRequest)
+    told = (UnderstandBatchResponse, EmbedResponse, Understanding, ProblemDocument)
+    inputs: list[tuple[Any, Literal["validation", "serialization"], TypeAdapter[Any]]]
+    inputs = [(model, "validation", TypeAdapter(model)) for model in asked]
+    inputs += [(model, "serialization", TypeAdapter(model)) for model in told]
+    _, definitions = TypeAdapter.json_schemas(inputs, ref_template="#/components/schemas/{model}")
     schema.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
     schema["paths"] = {
         "/v1/understand": {
@@ -72,6 +102,15 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
                 "operationId": "understand_batch",
                 "requestBody": _body("UnderstandBatchRequest", {"queries": [_QUERY, "protein"]}),
                 "responses": _responses("UnderstandBatchResponse"),
+            },
+        },
+        "/v1/embed": {
+            "post": {
+                "tags": ["embed"],
+                "summary": "Embed up to 1,000 texts with the release's student",
+                "operationId": "embed",
+                "requestBody": _body("EmbedRequest", _EMBED),
+                "responses": _responses("EmbedResponse"),
             },
         },
     } | schema["paths"]

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 
 from service.problems import Problem
 
-__all__ = ["ClientGone", "json_object", "json_query", "query_parameter", "read_json_body"]
+__all__ = ["ClientGone", "json_fields", "json_object", "json_query", "query_parameter", "read_json_body"]
 
 _QUOTED = 80  # characters of a client's own text that a problem repeats
 
@@ -95,7 +95,12 @@ def json_query(body: bytes) -> Any:
 
 
 def json_object(body: bytes, field: str) -> Any:
-    """Return the value of the one field of a JSON object.
+    """Return the value of the one field of a JSON object, read as `json_fields` does."""
+    return json_fields(body, (field,))[field]
+
+
+def json_fields(body: bytes, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the fields of a JSON object: all that are needed, any that are optional, and no others.
 
     Stricter than `json.loads`: UTF-8 only, no NaN, no name twice.
 
@@ -116,12 +121,14 @@ def json_object(body: bytes, field: str) -> Any:
         raise Problem("malformed-json", "The body has a number that cannot be read.", field="body") from error
     if type(document) is not dict:
         raise Problem("invalid-field", "The body must be a JSON object.", field="body")
-    if len(document) == 1 and field in document:
-        return document[field]
     for name in document:
-        if name != field:
-            raise Problem("unknown-field", f"The only field is {field!r}.", field=name[:_QUOTED])
-    raise Problem("missing-field", f"The field {field!r} is missing.", field=field)
+        if name not in needed and name not in optional:
+            known = ", ".join(map(repr, (*needed, *optional)))
+            raise Problem("unknown-field", f"There is {known}, and no other field.", field=name[:_QUOTED])
+    for name in needed:
+        if name not in document:
+            raise Problem("missing-field", f"The field {name!r} is missing.", field=name)
+    return document
 
 
 def query_parameter(query_string: bytes, limit: int) -> str:

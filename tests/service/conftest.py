@@ -18,11 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from domain import Taxonomy
 from domain.label import read_labels
 from release import Release, build_release, open_release
+from release.quality import ProductQualities
 from service import Service, create_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +32,7 @@ GROCERY = ROOT / "tests" / "release" / "grocery"
 JSON = ((b"content-type", b"application/json"),)
 
 
-def _build(releases: Path, index: Path | None) -> Path:
+def _build(releases: Path, index: Path | None, **more: Any) -> Path:
     return build_release(
         shop="grocery",
         taxonomy=Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes()),
@@ -40,7 +42,24 @@ def _build(releases: Path, index: Path | None) -> Path:
         index=index,
         releases=releases,
         created=datetime(2026, 11, 21, tzinfo=UTC),
+        **more,
     )
+
+
+@pytest.fixture(scope="session")
+def taught_folder(tmp_path_factory: pytest.TempPathFactory, teach: Callable[..., Any]) -> Path:
+    """A release with the student of tests/conftest.py and the qualities of two products."""
+    folder = tmp_path_factory.mktemp("taught")
+    student = teach(folder / "student", Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes()))
+    values = np.array([[1, 0], [0.25, 1]], dtype=np.float32)
+    quality = ProductQualities(product_ids=["p1", "p2"], values=values)
+    return _build(folder / "releases", None, student=student.folder, quality=quality)
+
+
+@pytest.fixture(scope="session")
+def taught(taught_folder: Path) -> Iterator[Release]:
+    with open_release(taught_folder) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -174,3 +193,25 @@ def ask_any() -> Ask:
 @pytest.fixture(scope="session")
 def run_service() -> Callable[..., Any]:
     return running
+
+
+@pytest.fixture(scope="session")
+def ask_together() -> Callable[..., list[tuple[int, bytes]]]:
+    """Sends queries to ``/v1/understand`` all at once; gives status and body of each, in order."""
+
+    async def ask(app: Service, query: str) -> tuple[int, bytes]:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": json.dumps({"query": query}).encode()}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app({"type": "http", "method": "POST", "path": "/v1/understand", "headers": list(JSON)}, receive, send)
+        return sent[0]["status"], sent[1]["body"]
+
+    async def gather(app: Service, queries: list[str]) -> list[tuple[int, bytes]]:
+        return await asyncio.gather(*(ask(app, query) for query in queries))
+
+    return lambda app, queries: asyncio.run(gather(app, queries))

@@ -205,7 +205,7 @@ def test_reference_lists_every_operation_without_another_host(browser, address):
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     page.goto(f"{address}/docs")
     page.wait_for_selector("#operations section")
-    assert page.locator("#operations h3").count() == 6
+    assert page.locator("#operations h3").count() == 7
     assert page.locator("#Understanding td code").first.inner_text() == "query"
     assert hosts == {address.removeprefix("http://")}
     page.close()

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -93,13 +94,79 @@ def test_two_workers_behind_a_link(folder, tmp_path, run_service):
         assert _post(port, "/v1/understand", {"query": "protein"})["release"] == folder.name
 
 
+def _start(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    """Start the service where it is expected to refuse."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", *map(str, options)],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_settings_reach_every_worker(taught_folder, run_service):
+    options = ("--workers", "2", "--quality-weight", "0.25", "--batch-wait-us", "100", "--batch-max", "8")
+    with run_service(taught_folder, *options) as port:
+        for _ in range(8):
+            answer = _post(port, "/v1/embed", {"texts": ["sure"], "kind": "query"})
+            assert answer["embeddings"] == [[0, 1, 0, 0, 0, 0, 0, 0, 0.25, 0.25]]
+            assert _post(port, "/v1/understand", {"query": "Sure!"})["source"] == "tail"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/release", timeout=5) as answer:
+            assert json.load(answer)["provider"] == "CPUExecutionProvider"
+
+
+def test_stopped_while_queries_wait_it_ends_in_order(taught_folder, run_service):
+    with (
+        run_service(taught_folder, "--batch-wait-us", "100000") as port,
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+    ):
+        client.sendall(b"GET /v1/understand?q=sure HTTP/1.1\r\nhost: a\r\n\r\n")
+        time.sleep(0.02)
+    # run_service has told it to stop and found no traceback on its standard error.
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(("--quality-weight", text) for text in ("nan", "-0.1", "inf", "11", "much")),
+        *(("--batch-max", text) for text in ("0", "1.5")),
+        *(("--batch-wait-us", text) for text in ("-1", "100001")),
+        ("--provider", "tpu"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(options, capsys, monkeypatch):
+    from service.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["service", "release", *options])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2 and options[0] in capsys.readouterr().err
+
+
+def test_cuda_that_cannot_be_had_stops_the_start_with_reason_and_hint(taught_folder):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and Path("/dev/nvidia0").exists():
+        pytest.skip("CUDA works here")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = _start(taught_folder, "--port", str(port), "--provider", "cuda")
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    reason, hint = run.stderr.splitlines()[-2:]
+    assert "CUDAExecutionProvider" in reason and ("pip install" in hint or "CUDA" in hint)
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_cuda_needs_a_student(folder):
+    run = _start(folder, "--provider", "cuda")
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    assert "no student" in run.stderr and len(run.stderr.splitlines()) == 2
+
+
 def test_a_damaged_release_is_refused_in_one_line(folder, tmp_path):
     copy = tmp_path / folder.name
     shutil.copytree(folder, copy)
     (copy / "taxonomy.json").write_bytes(b"[]" + b" " * 10)
-    run = subprocess.run(
-        [sys.executable, "-m", "service", str(copy), "--port", "1"],
-        cwd=ROOT, capture_output=True, text=True, timeout=30, env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    run = _start(copy, "--port", "1")
     assert run.returncode == 2
     assert "taxonomy.json" in run.stderr and "Traceback" not in run.stderr

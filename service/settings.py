@@ -1,0 +1,49 @@
+"""What may be set of the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from release.student import Provider
+
+__all__ = ["Settings", "settings_adapter"]
+
+_CUDA_WAIT_US: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Limits on what a client may send, and how the release's student works.
+
+    Attributes:
+        max_body: Bytes of a body, or of a query string.
+        max_batch_body: Bytes of the body of a batch.
+        max_batch: Queries or texts of a batch.
+        provider: Where the student runs.
+        quality_weight: How much the quality of products counts beside the cosine, in the embeddings of queries.
+        batch_max: Queries without a precomputed answer that go through the student in one pass; with 1, each goes
+            by itself.
+        batch_wait_us: How long the first of them waits for others, in microseconds. None: on CUDA 200, and on the
+            CPU there is no waiting at all: each query goes by itself, which is soonest.
+    """
+
+    max_body: int = 64 * 1024
+    max_batch_body: int = 1024 * 1024
+    max_batch: int = 1000
+    provider: Provider = "cpu"
+    quality_weight: float = 0.0
+    batch_max: int = 64
+    batch_wait_us: int | None = None
+
+    @property
+    def wait_us(self) -> int | None:
+        """How long a query waits for others, or None where each goes by itself."""
+        if self.batch_max <= 1:
+            return None
+        return _CUDA_WAIT_US if self.batch_wait_us is None and self.provider == "cuda" else self.batch_wait_us
+
+
+settings_adapter: Final[TypeAdapter[Settings]] = TypeAdapter(Settings)
