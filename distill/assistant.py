@@ -23,7 +23,10 @@ from distill.noise import Noise
 from domain.encoder import Vectors
 from domain.taxonomy import Taxonomy
 
-__all__ = ["Assistant"]
+__all__ = ["TUNED_AT_ONCE", "Assistant"]
+
+TUNED_AT_ONCE = 96
+"""Queries of a batch that the encoder is tuned on."""
 
 _TOKENS = 24
 _TOGETHER = 128
@@ -53,7 +56,7 @@ class Assistant:
         noise: Noise,
         rng: random.Random,
         steps: int,
-        batch: int = 96,
+        batch: int = TUNED_AT_ONCE,
         share: float = 0.75,
         rate: float = 1e-4,
         frozen: int = 3,

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 
 from distill.export import Parity
+from distill.tagger import TaggerCard
 from release.student import Policy, Tree, decide
 
-__all__ = ["Card", "Share", "TierScore", "card_markdown", "score_tiers", "write_card"]
+__all__ = ["Card", "Point", "Share", "TierScore", "card_markdown", "score_tiers", "write_card"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,14 @@ class Share:
 
     source: str
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """How often the likeliest category was right after some steps, on queries that are only measured on."""
+
+    step: int
+    top1: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +63,10 @@ class Card:
     examples: tuple[Share, ...]
     labels_dropped_for_gold: int
     calibrated_on: int
+    curve: tuple[Point, ...]
     tiers: tuple[TierScore, ...]
     parity: tuple[Parity, ...]
+    tagger: TaggerCard | None
     target: float
     error: float
     seconds: float
@@ -117,6 +128,19 @@ def write_card(folder: Path, card: Card) -> None:
     (folder / "card.md").write_text(card_markdown(card), encoding="utf-8")
 
 
+def _tagger_markdown(card: TaggerCard | None) -> str:
+    if card is None:
+        return "No label has a span, so that none are marked."
+    text = f"Trained on {card.spans:,} spans of {card.examples:,} queries; it knows {card.forms:,} forms of the shop."
+    if card.agreement is None:
+        return text
+    return (
+        f"{text}\nOn {card.agreement.queries:,} queries that had no part in training it agrees with the teacher with"
+        f" F1 {card.agreement.exact:.3f}\nwhere place and type are the same, and {card.agreement.overlap:.3f} where"
+        " type is and places overlap."
+    )
+
+
 def card_markdown(card: Card) -> str:
     """Return the card as a page."""
     rows = [
@@ -127,6 +151,7 @@ def card_markdown(card: Card) -> str:
     parity = [
         f"| {p.precision} | {p.texts} | {p.flips:.2%} | {p.largest:.4f} | {p.megabytes:.1f} |" for p in card.parity
     ]
+    curve = ", ".join(f"{point.top1:.3f}" for point in card.curve)
     sources = "\n".join(f"- {share.source}: {share.count:,}" for share in card.examples)
     return f"""# The student
 
@@ -148,11 +173,17 @@ more, with {1 - card.error:.0%} confidence.
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
+Top-1 while it was trained, every {card.curve[0].step if card.curve else 0} steps: {curve or "not measured"}.
+
 ## What was exported
 
 | precision | queries compared | other category | largest difference | MB |
 |---|---|---|---|---|
 {chr(10).join(parity)}
+
+## Spans
+
+{_tagger_markdown(card.tagger)}
 
 ## Limits
 

@@ -36,6 +36,7 @@ class Lessons:
         taxonomy: The tree.
         locale: Picks the stemmer that near-duplicates are found with.
         sold: The catalogue.
+        brands: As the catalogue writes them, one for each product that has one.
         contexts: What the log says, of every query.
         labels: What the teacher says.
         gold: Queries that people labelled, for measuring.
@@ -44,6 +45,7 @@ class Lessons:
     taxonomy: Taxonomy
     locale: str
     sold: Sequence[Sold]
+    brands: Sequence[str]
     contexts: Sequence[DomainContext]
     labels: Sequence[Label]
     gold: Sequence[str]

@@ -6,17 +6,18 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from distill.assistant import Assistant
+from distill.assistant import TUNED_AT_ONCE, Assistant
 from distill.calibrate import Held, calibrate
-from distill.card import Card, Share, TierScore, score_tiers, write_card
+from distill.card import Card, Point, Share, TierScore, score_tiers, write_card
 from distill.corpus import texts_of_tree
 from distill.examples import Example
 from distill.export import check_parity, weights_of, write_onnx
@@ -25,20 +26,30 @@ from distill.network import Network, Views
 from distill.noise import Noise, learn_noise
 from distill.split import Lessons, Split, examples_of, split_labels
 from distill.table import FeatureTable
+from distill.tagger import distil_tagger
 from domain.errors import UserError
 from domain.files import replace_folder
 from domain.label import Label
 from domain.taxonomy import Taxonomy
 from release.student import Features, Student, Tree
 from release.student.features import TOKENIZER
-from release.student.model import MODEL, write_about
+from release.student.model import HALF, MODEL, write_about
 
-__all__ = ["MIX", "Settings", "distil"]
+__all__ = ["MIX", "NoLessons", "Settings", "distil"]
 
 MIX: Mapping[str, float] = {"labels": 0.5, "behaviour": 0.1, "catalogue": 0.3, "names": 0.05, "nonsense": 0.05}
 
+_EPOCHS: Final = 10
+_LEAST_STEPS: Final = 100
+_POINTS: Final = 10
+"""Of the learning curve."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the name of a part, what is done of it, and how much there is."""
+
+
+class NoLessons(UserError):
+    """There is nothing that a student could be taught."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +63,9 @@ class Settings:
         texts: Texts of the shop to learn the encoder's vectors of, at most.
         pseudo: Pseudo-queries of the catalogue.
         epochs: Over those texts.
-        assistant: Batches that the sentence encoder is tuned for; 0 takes it as it comes.
-        recipe: How examples are mixed.
+        assistant: Batches that the sentence encoder is tuned for, at most, and no more than go ten times over the
+            labels; 0 takes it as it comes.
+        recipe: How examples are mixed; its steps are as many as go ten times over the examples, within reason.
         target: Precision to keep at every depth of the tree.
         error: Chance, for each depth, that it is not kept.
         most_flips: Share of queries whose likeliest category int8 may change.
@@ -92,7 +104,7 @@ def distil(
         progress: Called as it goes on.
 
     Raises:
-        UserError: when there is no label to learn from.
+        NoLessons: when there is no label to learn from.
         QuerywiseError: when an export says something else than what was trained.
     """
     settings, tell = settings or Settings(), progress or (lambda *_: None)
@@ -102,11 +114,12 @@ def distil(
     tree = Tree.of(lessons.taxonomy)
     split = split_labels(lessons)
     if not split.train:
-        raise UserError(
+        raise NoLessons(
             "there is no label to learn from", hint="run `querywise label` first; gold is never learnt from"
         )
     noise = learn_noise((c.query, r.query, r.count) for c in lessons.contexts for r in c.reformulations)
     examples = examples_of(lessons, split, pseudo=settings.pseudo, rng=rng)
+    settings = _within_reason(settings, examples)
     corpus, views = _corpus(lessons, tree, split, examples, settings, noise, rng, tell)
     with replace_folder(folder) as out:
         shutil.copyfile(tokenizer, out / TOKENIZER)
@@ -123,6 +136,14 @@ def distil(
             progress=lambda n: tell("embed", n, steps),
         )
         network = Network(views, tree)
+        asked = [label for label in split.test if label.understanding.categories]
+        curve: list[Point] = []
+
+        def taught(step: int) -> None:
+            tell("answer", step, settings.recipe.steps)
+            if step % -(-settings.recipe.steps // _POINTS) == 0:
+                curve.append(Point(step=step, top1=_top1(network, table, features, asked, tree)))
+
         fit_examples(
             network,
             table,
@@ -133,7 +154,7 @@ def distil(
             recipe=settings.recipe,
             noise=noise,
             rng=rng,
-            progress=lambda n: tell("answer", n, settings.recipe.steps),
+            progress=taught,
         )
         weights = weights_of(network, table)
         write_onnx(weights, out / MODEL, "int8")
@@ -146,24 +167,45 @@ def distil(
         ]
         with_fp32.unlink()
         if settings.cuda:
-            write_onnx(weights, out / "model.fp16.onnx", "fp16")
-            half = out / "model.fp16.onnx"
+            write_onnx(weights, out / HALF, "fp16")
+            half = out / HALF
             parities.append(
                 check_parity(network, table, features, half, compared, precision="fp16", most=settings.most_flips)
             )
+        tagger = distil_tagger(
+            split.train,
+            lessons.brands,
+            out / TOKENIZER,
+            out,
+            test=split.test,
+            seed=settings.seed,
+            progress=tell,
+        )
         student = _calibrated(out, lessons.taxonomy, tree, split.held, settings)
         card = Card(
             examples=tuple(Share(source=name, count=len(some)) for name, some in examples.items()),
             labels_dropped_for_gold=split.dropped,
             calibrated_on=len(split.held),
+            curve=tuple(curve),
             tiers=_scores(student, tree, split.test),
             parity=tuple(parities),
+            tagger=tagger,
             target=settings.target,
             error=settings.error,
             seconds=round(time.monotonic() - started, 1),
         )
         write_card(out, card)
     return card
+
+
+def _within_reason(settings: Settings, examples: Mapping[str, Sequence[Example]]) -> Settings:
+    """Return the settings with no more steps than the examples are worth."""
+    recipe, count = settings.recipe, sum(map(len, examples.values()))
+    return replace(
+        settings,
+        assistant=min(settings.assistant, -(-_EPOCHS * len(examples["labels"]) // TUNED_AT_ONCE)),
+        recipe=replace(recipe, steps=min(recipe.steps, max(_LEAST_STEPS, _EPOCHS * count // recipe.batch))),
+    )
 
 
 def _corpus(
@@ -227,6 +269,14 @@ def _calibrated(out: Path, taxonomy: Taxonomy, tree: Tree, held: Sequence[Label]
     )
     write_about(out, **about, policy=policy)  # type: ignore[arg-type]
     return Student(out, taxonomy)
+
+
+def _top1(network: Network, table: FeatureTable, features: Features, labels: Sequence[Label], tree: Tree) -> float:
+    """Return the share of labels whose categories hold the likeliest one."""
+    with torch.no_grad():
+        sums = table.bag(features([label.query for label in labels])).sums
+        best = network.logits(functional.normalize(sums, dim=1))[:, :-1].argmax(1).tolist()
+    return sum(row in _right(label, tree) for row, label in zip(best, labels, strict=True)) / max(1, len(labels))
 
 
 def _right(label: Label, tree: Tree) -> frozenset[int]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import polars as pl
 import typer
+from rich.progress import TaskID
 from rich.table import Table
 
 from domain.context import ContextStore
@@ -14,6 +20,7 @@ from domain.errors import StageMissing, UserError
 from domain.label import read_labels
 from domain.shop import Shop
 from evals import read_gold
+from querywise.marks import begin, digest, done, inputs_of, is_done
 from querywise.options import (
     JsonOption,
     ShopArgument,
@@ -23,12 +30,13 @@ from querywise.options import (
     work_on,
     write_json,
 )
+from querywise.pipeline import context_fingerprint
 
 if TYPE_CHECKING:
     from distill.card import Card
     from distill.student import Progress, Settings
 
-__all__ = ["distill", "distill_shop"]
+__all__ = ["distill", "distill_shop", "need_training", "show_card", "student_stands", "training_bar"]
 
 
 def distill(
@@ -44,28 +52,64 @@ def distill(
 ) -> None:
     """Train, calibrate and export the student. The next release that is built answers the tail with it."""
     with work_on(shop, work) as opened:
-        try:
-            from distill.student import Settings
-        except ImportError as error:
-            raise UserError(f"training needs {error.name}", hint="pip install 'querywise[distill]'") from error
+        need_training()
+        from distill.student import Settings
+
         settings = Settings(seed=seed, assistant=tune, target=target, most_flips=max_flips, cuda=cuda)
-        with progress_bar() as bar:
-            tasks = {}
-
-            def tell(part: str, done: int, total: int) -> None:
-                if part not in tasks:
-                    tasks[part] = bar.add_task(part, total=total)
-                bar.update(tasks[part], completed=done)
-
+        with training_bar() as tell:
             card = distill_shop(opened, settings, gold=gold, progress=tell)
         if as_json:
             write_json(asdict(card))
         else:
-            _show(card)
+            show_card(card)
             console.print(f"card: {opened.student / 'card.md'}", style="dim")
 
 
-def distill_shop(shop: Shop, settings: Settings, *, gold: Path | None = None, progress: Progress | None = None) -> Card:
+def need_training() -> None:
+    """Refuse to go on where what training needs is not installed.
+
+    Raises:
+        UserError: naming what is missing.
+    """
+    for name in ("torch", "onnx", "scipy", "transformers"):
+        if find_spec(name) is None:
+            raise UserError(f"training the student needs {name}", hint="pip install 'querywise[distill]'")
+
+
+@contextmanager
+def training_bar() -> Iterator[Progress]:
+    """Show a bar for each part of a training."""
+    with progress_bar() as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(part: str, done: int, total: int) -> None:
+            if part not in tasks:
+                tasks[part] = bar.add_task(part, total=total)
+            bar.update(tasks[part], completed=done)
+
+        yield tell
+
+
+def student_stands(shop: Shop) -> bool:
+    """Whether the student was trained on what the shop now has."""
+    return is_done(shop, "distill", _inputs(shop, kept_out(shop))) and shop.student.is_dir()
+
+
+def _inputs(shop: Shop, gold: Path | None) -> str:
+    """Return the digest of all that decides the student, its settings aside."""
+    files = [path for path in (shop.labels_file, gold) if path is not None and path.is_file()]
+    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return digest(*contents, context_fingerprint(shop), inputs_of(shop, "index"))
+
+
+def kept_out(shop: Shop) -> Path | None:
+    """Return the shop's own labels of people, which no student may learn from."""
+    return next(iter(shop.files("gold")), None)
+
+
+def distill_shop(
+    shop: Shop, settings: Settings | None = None, *, gold: Path | None = None, progress: Progress | None = None
+) -> Card:
     """Train a student on what a shop has, and leave it in the work folder.
 
     Raises:
@@ -81,19 +125,32 @@ def distill_shop(shop: Shop, settings: Settings, *, gold: Path | None = None, pr
     if not tokenizer.is_file():
         raise StageMissing("there is no retrieval index", hint=f"run `querywise index {shop.folder}` first")
     taxonomy = shop.load_taxonomy()
-    kept_out = gold or next(iter(shop.files("gold")), None)
+    people = gold or kept_out(shop)
     lessons = Lessons(
         taxonomy=taxonomy,
         locale=shop.config.locale,
         sold=read_sold(shop.warehouse / "products.parquet"),
+        brands=_brands(shop),
         contexts=list(ContextStore(shop.context_file).of_tiers("head", "torso", "tail")),
         labels=list(read_labels(shop.labels_file)),
-        gold=[case.query for case in read_gold(kept_out, taxonomy).cases] if kept_out else [],
+        gold=[case.query for case in read_gold(people, taxonomy).cases] if people else [],
     )
-    return distil(lessons, shop.student, tokenizer, settings=settings, progress=progress)
+    begin(shop, "distill")
+    card = distil(lessons, shop.student, tokenizer, settings=settings, progress=progress)
+    done(shop, "distill", _inputs(shop, people), {"seconds": card.seconds})
+    return card
 
 
-def _show(card: Card) -> None:
+def _brands(shop: Shop) -> list[str]:
+    brands = pl.read_parquet(shop.warehouse / "products.parquet", columns=["brand"])["brand"]
+    return [brand for brand in brands.drop_nulls() if brand]
+
+
+def show_card(card: Card) -> None:
+    """Print what a student is worth."""
+    if card.curve:
+        rising = "  ".join(f"{point.top1:.2f}" for point in card.curve)
+        console.print(f"right first category, held out, every {card.curve[0].step} steps:  {rising}")
     table = Table("tier", "queries", "top-1", "answered", "precision", "backed off", "precision", box=None)
     for score in card.tiers:
         shares = (score.top1, score.covered, score.precision, score.backed_off, score.ancestor_precision)
@@ -101,4 +158,7 @@ def _show(card: Card) -> None:
     console.print(table)
     for parity in card.parity:
         console.print(f"{parity.precision}: {parity.flips:.2%} of {parity.texts:,} get another category")
+    if card.tagger and card.tagger.agreement:
+        agreed = card.tagger.agreement
+        console.print(f"spans: F1 {agreed.exact:.3f} exact, {agreed.overlap:.3f} overlapping, on {agreed.queries:,}")
     console.print(f"trained in {card.seconds} s")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from domain.context import ContextStore, DomainContext
-from domain.label import Tier
+from domain.errors import ReleaseError
+from domain.label import Tier, read_labels
 from domain.retrieval import RetrievalIndex
 from domain.shop import Shop
 from prompts.increment import unseen_context
 from querywise.options import status
 from querywise.queries import Addition
 from querywise.value import disagreement_of, most_valuable
+from release.student import Student
 
 __all__ = ["Further", "find_further"]
+
+_AT_ONCE: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +53,16 @@ class Further:
         return heapq.merge(log.of_tiers("head", "torso", "tail"), unseen, key=_by_searches)
 
 
-def find_further(
-    shop: Shop, addition: Addition, *, tiers: Collection[Tier], uncertainty: Mapping[str, float] | None = None
-) -> Further:
+def find_further(shop: Shop, addition: Addition, *, tiers: Collection[Tier]) -> Further:
     """Choose what a run is about besides its tiers: all queries of a file, or the most valuable of them and the tail.
 
-    Log, catalogue, file and number decide, and no label: the next run chooses the same and asks nothing anew.
+    Log, catalogue, file and number decide, and the shop's student where there is one: it makes queries that it is sure
+    of worth less, but none that is labelled already, so that the next run has no reason to choose others.
 
     Args:
         shop: The shop.
         addition: What was asked for.
         tiers: Those that the run is about anyhow; none of their queries is chosen.
-        uncertainty: How unsure a student is of queries, 0 to 1.
 
     Raises:
         StageMissing: when there are no contexts, or no index to choose by.
@@ -90,12 +93,30 @@ def find_further(
     chosen = [*pool]
     if len(pool) > addition.tail:
         with status("the most valuable queries"):
-            chosen = most_valuable(pool, addition.tail, disagreement=disagreement, uncertainty=uncertainty)
+            unsure = _uncertainty(shop, pool)
+            chosen = most_valuable(pool, addition.tail, disagreement=disagreement, uncertainty=unsure)
     return Further(
         named=frozenset(chosen),
         unseen={query: every.unseen[query] for query in chosen if query in every.unseen},
         inputs=addition.inputs,
     )
+
+
+def _uncertainty(shop: Shop, queries: Iterable[str]) -> dict[str, float]:
+    """Return how unsure the shop's student is of queries that have no label, 0 to 1; nothing where it has none."""
+    if not shop.student.is_dir():
+        return {}
+    known = {label.query for label in read_labels(shop.labels_file)} if shop.labels_file.is_file() else set()
+    unlabelled = [query for query in queries if query not in known]
+    try:
+        student = Student(shop.student, shop.load_taxonomy())
+    except ReleaseError:  # of another tree, or of an older version: it has nothing to say
+        return {}
+    unsure: dict[str, float] = {}
+    for start in range(0, len(unlabelled), _AT_ONCE):
+        some = unlabelled[start : start + _AT_ONCE]
+        unsure |= zip(some, student.predict(some).uncertainty.tolist(), strict=True)
+    return unsure
 
 
 def _by_searches(context: DomainContext) -> tuple[int, str]:

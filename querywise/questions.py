@@ -13,12 +13,10 @@ from domain.errors import ModelError
 from domain.shop import Shop
 from prompts import Teacher, open_provider
 from prompts.cache import CompletionCache
-from prompts.increment import Plan
 from prompts.teacher import Part, Question, Turn, turns_of
 from querywise.label import tiers_of
 from querywise.options import model_name, progress_bar
 from querywise.pipeline import open_teacher
-from querywise.plan import plan_labels
 
 __all__ = ["Missing", "NonceOption", "Selection", "unanswered"]
 
@@ -57,10 +55,6 @@ class Selection:
             api_base=self.api_base or "",
             nonce=self.nonce,
         )
-
-    def plan(self, shop: Shop, teacher: Teacher, *, anew: bool = False) -> Plan:
-        """Return what `label` would ask; with `anew` that is everything."""
-        return plan_labels(shop, teacher, tiers=tiers_of(self.tiers), nonce=self.nonce, anew=anew)
 
     def questions(self, shop: Shop, teacher: Teacher, queries: Iterable[str] | None = None) -> Iterator[Question]:
         """Yield the questions about some queries, or about all of the tiers, most searched first."""

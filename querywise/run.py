@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -16,6 +17,7 @@ from domain.shop import Shop
 from evals.gate import read_gates
 from prompts import open_provider
 from querywise.departures import find_departures
+from querywise.distill import distill_shop, need_training, show_card, student_stands, training_bar
 from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
 from querywise.limits import Limits
 from querywise.marks import report_of
@@ -63,11 +65,15 @@ def run(
     budget: BudgetOption = None,
     concurrency: ConcurrencyOption = 64,
     timeout: TimeoutOption = 120.0,
+    student: Annotated[
+        bool, typer.Option("--distill/--no-distill", help="Train the student, or take the one that is there, if any.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Go from the shop folder to a release in one command.
 
-    Ingest, context, index, label, release, gate; then a summary. What has not changed since the last run is kept.
+    Ingest, context, index, label, distill, release, gate; then a summary. What has not changed since the last run is
+    kept.
 
     Exit 1 when a query is left without a label: the release is built of the others, and becomes current only where
     there is none yet. When no query at all is labelled, the labels and releases of before stay as they are. Exit 1 also
@@ -75,6 +81,8 @@ def run(
     """
     started = time.monotonic()
     addition = read_addition(queries, tail)
+    if student:
+        need_training()
     with work_on(shop, work) as opened:
         name = model_name(opened, model)
         open_provider(name, api_base=api_base)
@@ -101,6 +109,8 @@ def run(
         failed = made.failed if made else {}
         shipped = None
         if made is None or made.labelled or made.carried or not failed:
+            if student:
+                _distill(opened)
             with _stage("release"):
                 shipped = ship(opened, whole=not failed)
         current = current_release(opened.releases)
@@ -148,6 +158,21 @@ def _label(
     if made.whole:
         mark_labels(shop, inputs, find_departures(shop))
     return made
+
+
+def _distill(shop: Shop) -> None:
+    """Train the student, unless it was trained on all this already."""
+    if student_stands(shop):
+        return
+    from distill.student import NoLessons
+
+    with _timed("distill"), training_bar() as tell:
+        try:
+            card = distill_shop(shop, progress=tell)
+        except NoLessons as error:
+            console.print(f"no student: {error}")
+            return
+    show_card(card)
 
 
 @contextmanager

@@ -78,6 +78,7 @@ def lessons(toy: Taxonomy) -> Lessons:
         taxonomy=toy,
         locale="en-US",
         sold=[Sold(title=tuple(text.split()), brand="", attributes=(), category_id=name) for text, name in words],
+        brands=[],
         contexts=[context("earl grey", "tea"), *(context(query, "milk") for query in NEARLY)],
         labels=[*(label(text, name) for text, name in words), *(label(query, "milk") for query in (*GOLD, *NEARLY))],
         gold=GOLD,
@@ -147,7 +148,13 @@ def test_an_export_that_says_something_else_is_refused_and_leaves_the_last_stude
 
 def test_only_gold_is_no_lesson(toy: Taxonomy, tmp_path: Path) -> None:
     nothing = Lessons(
-        taxonomy=toy, locale="en", sold=[], contexts=[], labels=[label("oat milk", "milk")], gold=["oat milk"]
+        taxonomy=toy,
+        locale="en",
+        sold=[],
+        brands=[],
+        contexts=[],
+        labels=[label("oat milk", "milk")],
+        gold=["oat milk"],
     )
     with pytest.raises(UserError, match="no label to learn from"):
         distil(nothing, tmp_path / "student", tmp_path / "tokenizer.json")

@@ -152,7 +152,7 @@ def test_a_planted_regression_is_built_and_not_served(demo, tools, tmp_path):
     assert told.stdout.startswith(b"468 answers")
     work = tools.copy_work(demo.work, tmp_path / "work")
     (work / "labels" / "labels.jsonl").unlink()
-    ran = tools.run("run", demo.shop, "--work", work, "--model", f"recorded:{planted}", "--json")
+    ran = tools.run("run", "--no-distill", demo.shop, "--work", work, "--model", f"recorded:{planted}", "--json")
     assert ran.code == 1 and (ran.json["verdict"], ran.json["failed"]) == ("FAIL", {}), ran.err
     assert ran.json["current"] == demo.ran.json["release"] != ran.json["release"]
     manifest = json.loads((work / "releases" / ran.json["release"] / "manifest.json").read_text())

@@ -10,7 +10,7 @@ import typer.main
 from querywise.cli import app
 
 COMMANDS = {
-    "run": ("SHOP", "WORK", "MODEL"),
+    "run": ("SHOP", "WORK", "MODEL", "--no-distill"),
     "ingest": ("SHOP", "WORK"),
     "context": ("SHOP", "WORK"),
     "index": ("SHOP", "WORK"),
@@ -42,7 +42,7 @@ COMMANDS = {
 SPEAKS_HTTP = {"serve"}
 # It asks a model again and again: tests/querywise/test_improve.py has one for it.
 SPENDS = {"prompts improve"}
-# It trains for a minute: tests/distill/test_student.py trains on a toy.
+# It trains, which takes its time: tests/querywise/test_distill.py has one for it.
 TRAINS = {"distill"}
 
 

@@ -13,7 +13,7 @@ KILL_WHEN = (".ingest.*/warehouse/*", ".index.*.tmp/names.npy", "releases/.build
 
 def kill_when(tools, pattern: str, work: Path, *arguments: str | Path) -> int:
     """Start a run, and kill it as soon as the work folder holds a file of this pattern."""
-    with tools.start("run", *arguments, "--work", work) as process:
+    with tools.start("run", "--no-distill", *arguments, "--work", work) as process:
         until = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < until and not any(work.glob(pattern)):
             time.sleep(0.001)
@@ -34,7 +34,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(made, too
         assert kill_when(tools, pattern, work, made.shop, *model) == -signal.SIGKILL
         assert tools.run("release", "list", made.shop, "--work", work, "--json").json == []
     assert sorted(path.name for path in (work / "releases").iterdir())[0].startswith(".building-")
-    result = tools.run("run", made.shop, "--work", work, *model, "--json")
+    result = tools.run("run", "--no-distill", made.shop, "--work", work, *model, "--json")
     assert result.code == 0 and result.json["failed"] == {}
     assert content(work) == content(made.work)
     assert {path.name for path in (work / "releases").iterdir()} == {
@@ -56,7 +56,7 @@ def test_what_is_served_outlives_a_killed_run(made, tools, tmp_path):
     model = ("--model", f"recorded:{made.recording}")
     assert kill_when(tools, "releases/.building-*/retrieval/*", work, shop, *model) == -signal.SIGKILL
     assert tools.run("understand", shop, "humm", "--work", work, "--json").json == served
-    result = tools.run("run", shop, "--work", work, *model, "--json")
+    result = tools.run("run", "--no-distill", shop, "--work", work, *model, "--json")
     assert result.code == 0 and result.json["current"] == result.json["release"] != served["release"]
     shown = tools.run("release", "show", shop, "--work", work, "--json").json
     # Its label was paid for, and is served on.
@@ -67,7 +67,7 @@ def test_what_is_served_outlives_a_killed_run(made, tools, tmp_path):
 def test_a_run_that_is_stopped_says_so(made, tools, tmp_path, encoder_folder):
     work = tmp_path / "work"
     tools.give_encoder(encoder_folder, work)
-    with tools.start("run", made.shop, "--work", work, "--model", f"recorded:{made.recording}") as process:
+    with tools.start("run", "--no-distill", made.shop, "--work", work, "--model", f"recorded:{made.recording}") as process:
         until = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < until and not any(work.glob(".index.*.tmp/names.npy")):
             time.sleep(0.001)

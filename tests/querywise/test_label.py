@@ -689,7 +689,7 @@ def test_a_tail_of_none_is_refused(desk, count) -> None:
 
 def test_a_run_notices_another_file_and_another_number(desk) -> None:
     def run(*options: str | Path) -> list[str]:
-        result = desk.run("run", desk.shop, *desk.by(), "--tiers", "head", *options)
+        result = desk.run("run", "--no-distill", desk.shop, *desk.by(), "--tiers", "head", *options)
         assert "Traceback" not in result.err and "release" in result.err, result.err
         assert ("to ask" in result.err) == looked, result.err
         return sorted(desk.asked())

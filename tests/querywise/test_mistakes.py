@@ -71,9 +71,9 @@ def test_a_bad_shop_toml(shop, work, tools, toml, said):
 
 
 def test_a_folder_that_is_no_shop(tmp_path, tools):
-    assert "is not a folder" in tools.run("run", tmp_path / "none").mistake()
+    assert "is not a folder" in tools.run("run", "--no-distill", tmp_path / "none").mistake()
     (tmp_path / "empty").mkdir()
-    message = tools.run("run", tmp_path / "empty").mistake()
+    message = tools.run("run", "--no-distill", tmp_path / "empty").mistake()
     assert "has no shop.toml" in message and "hint: it holds at least name, locale and currency" in message
 
 
@@ -95,7 +95,7 @@ def test_the_model_of_the_environment_counts_after_that_of_the_shop(made, tools,
     result = tools.run("label", made.shop, "--work", made.work, "--dry-run", "--json")
     assert (result.code, result.json["carried"], result.json["requests"]) == (0, 8, 0)
     monkeypatch.setenv("QUERYWISE_MODEL", "recorded:none.jsonl")
-    assert "there is no recording none.jsonl" in tools.run("run", made.shop, "--work", made.work).mistake()
+    assert "there is no recording none.jsonl" in tools.run("run", "--no-distill", made.shop, "--work", made.work).mistake()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_model_of_the_environment_counts_after_that_of_the_shop(made, tools,
 )
 def test_a_recording_that_is_none(shop, work, tools, tmp_path, content, said):
     (tmp_path / "r.jsonl").write_bytes(content)
-    result = tools.run("run", shop, "--work", work, "--model", f"recorded:{tmp_path / 'r.jsonl'}")
+    result = tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{tmp_path / 'r.jsonl'}")
     assert said in result.mistake()
     assert not (work / "warehouse").exists()
 
@@ -200,7 +200,7 @@ def test_too_many_bad_rows_leave_the_load_of_before(shop, work, tools):
     # 2 of 27 rows are 7.4%, and 5% are allowed.
     with (shop / "products.jsonl").open("a") as file:
         file.write('{"product_id": "x1", "title": "Nothing", "category_id": "nowhere"}\n')
-    message = tools.run("run", shop, "--work", work, "--model", "by-hand").mistake()
+    message = tools.run("run", "--no-distill", shop, "--work", work, "--model", "by-hand").mistake()
     assert "products.jsonl: 7.4% of 27 rows were rejected: negative price (1), unknown category (1)" in message
     assert "max_reject_share" in message
     assert tools.digest_of(work / "warehouse") == before
@@ -235,7 +235,7 @@ def test_a_release_without_its_manifest_is_damaged_and_one_that_never_was_is_a_m
     assert result.code == 1 and "no manifest.json" in result.err
     # The next run builds it again.
     (work / "releases" / current).rename(tmp_path / "damaged")
-    assert tools.run("run", *at, "--model", "by-hand").code == 0
+    assert tools.run("run", "--no-distill", *at, "--model", "by-hand").code == 0
     assert tools.run("release", "verify", *at).code == 0
 
 
@@ -299,7 +299,7 @@ def test_two_at_once_do_not_meet(shop, work, tools):
     work.mkdir()
     with (work / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for command in (("ingest",), ("run", "--model", "by-hand"), ("release", "build")):
+        for command in (("ingest",), ("run", "--no-distill", "--model", "by-hand"), ("release", "build")):
             assert "another querywise is at work" in tools.run(*command, shop, "--work", work).mistake()
     assert tools.run("ingest", shop, "--work", work).code == 0
 

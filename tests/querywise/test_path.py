@@ -108,7 +108,7 @@ def replayed(made, tools, tmp_path_factory, encoder_folder):
     """A second work folder, made by one `run` from the recording."""
     work = tmp_path_factory.mktemp("replayed") / "work"
     tools.give_encoder(encoder_folder, work)
-    result = tools.run("run", made.shop, "--work", work, "--model", f"recorded:{made.recording}")
+    result = tools.run("run", "--no-distill", made.shop, "--work", work, "--model", f"recorded:{made.recording}")
     assert result.code == 0, result.err
     return work
 
@@ -127,7 +127,7 @@ def test_a_second_run_does_nothing_again(made, tools, replayed, tmp_path):
     watched += [work / "labels" / "labels.jsonl", work / "stages.json"]
     before = [path.stat().st_mtime_ns for path in watched]
     ids = tools.run("release", "list", made.shop, "--work", work).out
-    result = tools.run("run", made.shop, "--work", work, "--model", f"recorded:{made.recording}", "--json")
+    result = tools.run("run", "--no-distill", made.shop, "--work", work, "--model", f"recorded:{made.recording}", "--json")
     assert result.code == 0 and result.json["failed"] == {}
     assert f"* {result.json['release']}  PASS\n" == ids and result.json["verdict"] == "PASS"
     assert [path.stat().st_mtime_ns for path in watched] == before
@@ -168,7 +168,7 @@ def test_a_changed_title_is_ingested_indexed_and_asked_about(made, tools, change
     watched = [work / "warehouse" / "ingest.json", work / "index" / "about.json", work / "context.parquet"]
     before = [path.stat().st_mtime_ns for path in watched]
     served = tools.run("release", "list", shop, "--work", work, "--json").json
-    result = tools.run("run", shop, "--work", work, "--model", f"recorded:{made.recording}")
+    result = tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{made.recording}")
     assert result.code == 1 and result.out == "" and "Traceback" not in result.err
     assert all(path.stat().st_mtime_ns > then for path, then in zip(watched, before, strict=True))
     # The title stands in the evidence of one query alone.
@@ -188,7 +188,7 @@ def test_a_changed_title_is_ingested_indexed_and_asked_about(made, tools, change
 
 def test_a_hole_is_filled_by_a_batch(made, tools, changed, tmp_path):
     shop, work = changed
-    assert tools.run("run", shop, "--work", work, "--model", f"recorded:{made.recording}").code == 1
+    assert tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{made.recording}").code == 1
     by = ("--work", work, "--model", "by-hand")
     # The recording's completions are not in this folder's cache, and seven labels stand all the same.
     export = tools.run("batch", "export", shop, *by, "--output", tmp_path / "in.jsonl", "--json")
@@ -207,7 +207,7 @@ def test_a_hole_is_filled_by_a_batch(made, tools, changed, tmp_path):
         "price": None,
         "unreadable": 0,
     }
-    result = tools.run("run", shop, *by, "--json")
+    result = tools.run("run", "--no-distill", shop, *by, "--json")
     assert result.code == 0 and result.json["failed"] == {}
     assert result.json["current"] == result.json["release"]
 
@@ -230,7 +230,7 @@ def test_when_nothing_is_labelled_nothing_is_lost(made, tools, changed, tmp_path
     # A recording of another model, which knows none of these requests.
     stranger = tmp_path / "stranger.jsonl"
     stranger.write_text('{"key": "0", "content": "{}", "model": "stranger", "usage": {}}\n')
-    result = tools.run("run", shop, "--work", work, "--model", f"recorded:{stranger}", "--json")
+    result = tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{stranger}", "--json")
     assert result.code == 1
     assert result.json["release"] is None and result.json["failed"] == {"missing_from_recording": 8}
     assert (work / "labels" / "labels.jsonl").read_bytes() == labels
@@ -257,14 +257,14 @@ def test_an_answer_that_cannot_be_read_is_asked_again_recorded_and_replayed(made
     assert tools.run("batch", "record", made.shop, *by, "--output", files[4], "--json").json["completions"] == 5
     tools.give_encoder(encoder_folder, again)
     replay = ("--work", again, "--model", f"recorded:{files[4]}", "--tiers", "head")
-    result = tools.run("run", made.shop, *replay)
+    result = tools.run("run", "--no-distill", made.shop, *replay)
     assert result.code == 0 and "1 answers were not of the schema" in result.err
 
 
 def test_a_release_is_promoted_and_rolled_back(made, tools, changed):
     shop, work = changed
     [first] = tools.run("release", "list", shop, "--work", work, "--json").json
-    tools.run("run", shop, "--work", work, "--model", f"recorded:{made.recording}")
+    tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{made.recording}")
     second = next(
         row["release"]
         for row in tools.run("release", "list", shop, "--work", work, "--json").json
@@ -293,10 +293,10 @@ def test_a_run_without_changes_leaves_a_rollback_standing(made, tools, changed, 
     tools.run("batch", "export", shop, *model, "--output", tmp_path / "in.jsonl")
     tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     tools.run("batch", "import", shop, *model, "--input", tmp_path / "out.jsonl")
-    second = tools.run("run", shop, *model, "--json").json
+    second = tools.run("run", "--no-distill", shop, *model, "--json").json
     assert second["current"] == second["release"] != first
     assert tools.run("release", "rollback", shop, "--work", work, "--json").json["current"] == first
-    again = tools.run("run", shop, *model, "--json")
+    again = tools.run("run", "--no-distill", shop, *model, "--json")
     assert (again.code, again.json["release"], again.json["current"]) == (0, second["release"], first)
     assert tools.run("release", "build", shop, "--work", work).code == 0
     assert tools.run("release", "show", shop, "--work", work, "--json").json["release"] == second["release"]

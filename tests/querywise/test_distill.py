@@ -1,0 +1,63 @@
+"""`distill` and `run` on the tiny shop: a student is trained, released, asked, and trained anew only where it must be."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def taught(made, tools, tmp_path_factory):
+    """A copy of the tiny shop's work with a student, and what `run` said when it trained it."""
+    work = tools.copy_work(made.work, tmp_path_factory.mktemp("taught") / "work")
+    return work, tools.run("run", made.shop, "--work", work, "--model", f"recorded:{made.recording}")
+
+
+def test_a_run_trains_a_student_and_releases_it(made, tools, taught):
+    work, ran = taught
+    assert ran.code == 0, ran.err
+    assert "distill" in ran.err and "get another category" in ran.err
+    card = json.loads((work / "student" / "card.json").read_text())
+    assert {share["source"] for share in card["examples"]} == {"labels", "behaviour", "catalogue", "names", "nonsense"}
+    current = next(r for r in tools.run("release", "list", made.shop, "--work", work, "--json").json if r["current"])
+    shown = tools.run("release", "show", made.shop, current["release"], "--work", work, "--json").json
+    assert "student/model.onnx" in shown["files"]
+    # Eight labels calibrate nothing: whatever has no precomputed answer is abstained from, and never made up.
+    answer = tools.run("understand", made.shop, "something else", "--work", work, "--json").json
+    assert (answer["source"], answer["reason"]) == ("fallback", "abstained_low_confidence")
+    assert answer["categories"] == []
+
+
+def test_it_is_trained_anew_only_where_labels_or_gold_have_changed(made, tools, taught):
+    work, _ = taught
+    by = ("--work", work, "--model", f"recorded:{made.recording}")
+    model = work / "student" / "model.onnx"
+    before = model.stat().st_mtime_ns
+    again = tools.run("run", made.shop, *by)
+    assert (again.code, model.stat().st_mtime_ns) == (0, before) and "get another category" not in again.err
+
+
+def test_the_command_says_in_json_what_the_card_says(made, tools, taught):
+    work, _ = taught
+    result = tools.run("distill", made.shop, "--work", work, "--tune", "0", "--json")
+    assert result.code == 0, result.err
+    assert result.json == json.loads((work / "student" / "card.json").read_text())
+    assert {parity["precision"] for parity in result.json["parity"]} == {"fp32", "int8"}
+
+
+def test_without_labels_or_an_index_there_is_nothing_to_train_on(made, tools, tmp_path):
+    work = tools.copy_work(made.work, tmp_path / "work")
+    (work / "labels" / "labels.jsonl").unlink()
+    message = tools.run("distill", made.shop, "--work", work).mistake()
+    assert "there are no labels" in message and "querywise label" in message
+
+
+def test_gold_that_cannot_be_read_is_a_mistake_before_anything_is_trained(made, tools, taught, tmp_path):
+    work, _ = taught
+    before = (work / "student" / "model.onnx").stat().st_mtime_ns
+    message = tools.run("distill", made.shop, "--work", work, "--gold", tmp_path / "none.jsonl").mistake()
+    assert "cannot read the gold file" in message
+    assert (work / "student" / "model.onnx").stat().st_mtime_ns == before
