@@ -25,6 +25,7 @@ from domain.understanding import Understander
 from evals import EngagementBaseline, read_gold
 from evals.labels import LabelledQueries
 from evals.replay import Oracle, ProductSearch, Replay, Suspect, Way, clauses_of, judged_queries, replay, to_markdown
+from querywise.replay import StudentAlone
 from release import current_release, open_release, open_retriever
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +62,10 @@ def run(shop: Shop, products: list[Product], search: ProductSearch) -> Replay:
         "LLM with context": labels,
     }
     if current := current_release(shop.releases):
-        systems["release"] = open_release(shop.releases / current, load_retriever=open_retriever)
+        release = open_release(shop.releases / current, load_retriever=open_retriever)
+        systems["release"] = release
+        if release.has_student:
+            systems["student"] = StudentAlone(release)
     ids = frozenset(product.product_id for product in products)
     judgements = [judgement for path in shop.need("judgements") for judgement in read_judgements(path, ids)]
     searches = {one.query: found.searches for one in judgements if (found := contexts.get(one.query))}

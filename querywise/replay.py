@@ -8,7 +8,7 @@ import hashlib
 import io
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from domain.judgements import Judgement, RejectedJudgement, read_judgements
 from domain.label import read_labels
 from domain.shop import Shop
 from domain.taxonomy import Taxonomy
-from domain.understanding import Understander
+from domain.understanding import Understander, Understanding
 from domain.withheld import Withheld, add_withheld, read_withheld, withheld_file, withhold
 from evals import EngagementBaseline, read_gold
 from evals.labels import LabelledQueries
@@ -42,9 +42,9 @@ from evals.replay import (
 )
 from querywise.labels import labels_file
 from querywise.stand_in import stand_in_of
-from release import current_release, open_release, open_retriever
+from release import Release, current_release, open_release, open_retriever
 
-__all__ = ["Withholding", "replay_shop", "show_replay", "write_withheld"]
+__all__ = ["StudentAlone", "Withholding", "replay_shop", "show_replay", "write_withheld"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,17 @@ class Withholding:
     path: Path
     added: tuple[Withheld, ...]
     total: int
+
+
+@dataclass(frozen=True)
+class StudentAlone:
+    """An `Understander` that has the release's student answer every query, those with a precomputed answer too."""
+
+    release: Release
+
+    def understand(self, queries: Sequence[str]) -> list[Understanding]:
+        """Answer every query, in order."""
+        return self.release.understand_unseen(queries)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +113,10 @@ def replay_shop(
         if (path := labels_file(shop, with_context=with_context)).is_file():
             systems[name] = LabelledQueries(read_labels(path))
     if current := current_release(shop.releases):
-        systems["release"] = open_release(shop.releases / current, load_retriever=open_retriever)
+        release = open_release(shop.releases / current, load_retriever=open_retriever)
+        systems["release"] = release
+        if release.has_student:
+            systems["student"] = StudentAlone(release)
         made["release"] = current
     systems |= further or {}
     withheld = read_withheld(withheld_file(shop.work))
