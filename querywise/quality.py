@@ -1,4 +1,4 @@
-"""How good each product is by the log: demand and conversion, each as a rank among the products of its category.
+"""How good each product is: demand and conversion by the log, as ranks in its category, and what the shop states.
 
 - **Demand** is the weight of all actions on the product, the shop's weights and the age of the search counted in. A
   product without any shares its rank with all such products of its category: it is below each that shoppers acted on,
@@ -6,10 +6,11 @@
 - **Conversion** is the share of searches in which the product was chosen that ended in its purchase, as the mean of a
   Beta posterior; the prior is worth `_PRIOR` searches and has the mean of the category, itself drawn to that of the
   shop. So a product without a click stands where its category does on the whole, and one lucky purchase moves little.
+- **Stated** is the ``quality`` that the catalogue gives, 0 to 1, and the middle where it gives none.
 
 A rank counts the products below, and half of those that are equal, the product itself included, over the products of
 the category (a mid-rank, or percentile rank: Kendall, "The treatment of ties in ranking problems", Biometrika 1945).
-So every category has the mean 0.5, and quality favours no category over another.
+So every category has the mean 0.5, and the log favours no category over another.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ import numpy as np
 import polars as pl
 
 from domain.evidence import ContextSettings
-from release.quality import SIDES, ProductQualities
+from release.quality import NEUTRAL, SIDES, ProductQualities
 
 __all__ = ["VERSION", "compute_quality"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same log gives other numbers than before."""
 
 _PRIOR: Final = 20.0
@@ -49,14 +50,14 @@ WITH chosen AS (
     GROUP BY e.query_id, e.product_id
 ), product AS (
     SELECT
-        p.product_id, p.category_id,
+        p.product_id, p.category_id, p.quality,
         coalesce(sum(round(1e9 * c.weight * s.recency)::HUGEINT), 0) AS demand,
         count(*) FILTER (WHERE c.clicked AND s.query_id IS NOT NULL) AS clicks,
         count(*) FILTER (WHERE c.bought AND s.query_id IS NOT NULL) AS purchases
     FROM products AS p
     LEFT JOIN chosen AS c ON c.product_id = p.product_id
     LEFT JOIN human_searches AS s ON s.query_id = c.query_id
-    GROUP BY p.product_id, p.category_id
+    GROUP BY p.product_id, p.category_id, p.quality
 ), shop AS (
     SELECT coalesce(sum(purchases) / nullif(sum(clicks), 0), 0.0) AS rate FROM product
 ), category AS (
@@ -64,7 +65,7 @@ WITH chosen AS (
     FROM product CROSS JOIN shop
     GROUP BY category_id
 ), rated AS (
-    SELECT product_id, p.category_id, demand, (purchases + $prior * c.rate) / (clicks + $prior) AS conversion
+    SELECT product_id, p.category_id, p.quality, demand, (purchases + $prior * c.rate) / (clicks + $prior) AS conversion
     FROM product AS p
     JOIN category AS c ON c.category_id = p.category_id
 )
@@ -74,7 +75,8 @@ SELECT
         + 0.5 * count(*) OVER (PARTITION BY category_id, demand)) / count(*) OVER (PARTITION BY category_id) AS demand,
     (rank() OVER (PARTITION BY category_id ORDER BY conversion) - 1
         + 0.5 * count(*) OVER (PARTITION BY category_id, conversion))
-        / count(*) OVER (PARTITION BY category_id) AS conversion
+        / count(*) OVER (PARTITION BY category_id) AS conversion,
+    coalesce(quality, $neutral) AS stated
 FROM rated
 ORDER BY product_id
 """
@@ -107,13 +109,11 @@ def compute_quality(
         most = max(weights.values(), default=0.0) or 1.0  # ranks need no scale
         named = {"action": list(weights), "weight": [weight / most for weight in weights.values()]}
         _create(db, "action_weights", pl.DataFrame(named, schema={"action": pl.String, "weight": pl.Float64}))
-        patterns = [
-            glob.replace("%", r"\%").replace("_", r"\_").replace("*", "%").replace("?", "_") for glob in internal
-        ]
+        patterns = list(map(_like, internal))
         _create(db, "internal_patterns", pl.DataFrame({"pattern": patterns}, schema={"pattern": pl.String}))
         # The same shoppers as in the contexts: no crawlers, and nobody of the shop's own.
         db.execute(files("domain").joinpath("sql", "10_traffic.sql").read_text())
-        ranks = db.sql(_RANKS, params={"prior": _PRIOR}).to_arrow_table()
+        ranks = db.sql(_RANKS, params={"prior": _PRIOR, "neutral": NEUTRAL}).to_arrow_table()
     values = np.column_stack([ranks[side].to_numpy() for side in SIDES]).astype(np.float32)
     return ProductQualities(product_ids=ranks["product_id"].to_pylist(), values=values)
 

@@ -1,7 +1,7 @@
-"""How good each product of a shop is, as a release keeps it: two numbers beside the digest of its id.
+"""How good each product of a shop is, as a release keeps it: three numbers beside the digest of its id.
 
 A folder `quality/` holds `ids.npy`, (n,) uint64 in ascending order: the BLAKE2b digests of the product ids, eight bytes
-read as a number; and `values.npy`, (n, 2) float16: the values of `SIDES`. Both are memory-mapped, so that a million
+read as a number; and `values.npy`, (n, 3) float16: the values of `SIDES`. Both are memory-mapped, so that a million
 products cost a process no memory of its own.
 """
 
@@ -20,11 +20,11 @@ from domain.errors import ReleaseError
 
 __all__ = ["NEUTRAL", "SIDES", "ProductQualities", "Quality", "write_quality"]
 
-SIDES: Final = ("demand", "conversion")
-"""What the numbers of a product say, each a rank within its category in [0, 1]."""
+SIDES: Final = ("demand", "conversion", "stated")
+"""What the numbers of a product say, each in [0, 1]: two ranks within its category, and what its shop states."""
 
 NEUTRAL: Final = 0.5
-"""The quality of a product that is not known, which is the mean of every category."""
+"""The quality of a product that is not known, which is the mean of the ranks of every category."""
 
 _IDS, _VALUES = "ids.npy", "values.npy"
 _HINT: Final = "build a new release"
@@ -34,7 +34,7 @@ Matrix = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProductQualities:
-    """Products and their qualities: ids, no two alike, and (products, 2) float32 in [0, 1]."""
+    """Products and their qualities: ids, no two alike, and (products, 3) float32 in [0, 1]."""
 
     product_ids: Sequence[str]
     values: Matrix
@@ -57,7 +57,7 @@ class Quality:
             raise ReleaseError(f"{folder}: its files do not belong together", hint=_HINT)
 
     def of(self, product_ids: Sequence[str | None]) -> Matrix:
-        """Return the qualities of products, (products, 2) float32; `NEUTRAL` where one is None or unknown."""
+        """Return the qualities of products, (products, 3) float32; `NEUTRAL` where one is None or unknown."""
         wanted = np.array([0 if product is None else _digest(product) for product in product_ids], dtype=np.uint64)
         found = np.full((len(wanted), len(SIDES)), NEUTRAL, dtype=np.float32)
         if not len(self._ids):

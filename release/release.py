@@ -175,6 +175,10 @@ class Release:
             for query, value in zip(queries, values, strict=True)
         ]
 
+    def understand_unseen(self, queries: Sequence[str]) -> list[Understanding]:
+        """Answer every query as one that has no precomputed answer, in order: what the student is worth by itself."""
+        return self._misses(queries, [normalise(query) for query in queries])
+
     def embed(
         self,
         texts: Sequence[str],
@@ -196,7 +200,7 @@ class Release:
             quality_weight: Of a query.
 
         Returns:
-            (texts, the student's dimension + 2) float32.
+            (texts, the student's dimension + 3) float32.
 
         Raises:
             ReleaseError: where the release has no student.

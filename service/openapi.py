@@ -52,9 +52,10 @@ class EmbedRequest:
 class EmbedResponse:
     """One vector for each text, in order, of ``dimension`` numbers with five decimals.
 
-    First comes a unit vector, or zeros where nothing of the text is left by normalisation. The last two numbers of a
-    product are its demand and its conversion, each from 0 to 1; those of a query are the weight that the service gives
-    to quality. So the inner product of query and product is cosine + weight x (demand + conversion).
+    First comes a unit vector, or zeros where nothing of the text is left by normalisation. The last three numbers of a
+    product are its demand, its conversion and the quality that its shop states, each from 0 to 1; those of a query are
+    the weight that the service gives to quality. So the inner product of query and product is
+    cosine + weight x (demand + conversion + stated).
     """
 
     embeddings: list[list[float]]

@@ -1,10 +1,11 @@
-"""Demand and conversion of products, on a log of which every number is worked by hand."""
+"""Demand, conversion and stated quality of products, on a shop of which every number is worked by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 import pytest
@@ -22,13 +23,21 @@ Search = tuple[str, str, Sequence[tuple[str, str]]]  # client, days ago, (action
 
 
 def _warehouse(
-    folder: Path, products: dict[str, str], searches: Sequence[tuple[str, float, Sequence[tuple[str, str]]]]
+    folder: Path,
+    products: dict[str, str],
+    searches: Sequence[tuple[str, float, Sequence[tuple[str, str]]]],
+    stated: Mapping[str, float] = MappingProxyType({}),
 ):
     """Write what ingest writes, as far as it is read here; a search is a client, its age in days and its actions."""
     folder.mkdir()
-    pl.DataFrame({"product_id": list(products), "category_id": list(products.values())}).write_parquet(
-        folder / "products.parquet"
-    )
+    pl.DataFrame(
+        {
+            "product_id": list(products),
+            "category_id": list(products.values()),
+            "quality": [stated.get(name) for name in products],
+        },
+        schema={"product_id": pl.String, "category_id": pl.String, "quality": pl.Float64},
+    ).write_parquet(folder / "products.parquet")
     moments = [NOW - timedelta(days=age) for _, age, _ in searches]
     clients = [client for client, _, _ in searches]
     ids = [f"q{i}" for i in range(len(searches))]
@@ -69,11 +78,11 @@ def test_ranks_within_the_category(tmp_path):
     # Tea by demand: a 1 + 10 + 1 = 12, b 1 + 4 = 5, c and d 0. Mid-ranks of four: (3 + 0.5) / 4, (2 + 0.5) / 4, and
     # twice (0 + 0.5 x 2) / 4. By conversion the shop has 1 / 4 and tea (1 + 20 / 4) / (3 + 20) = 6 / 23: a has
     # (1 + 20 x 6 / 23) / 22 = 0.283, b (0 + 20 x 6 / 23) / 21 = 0.248, and c and d the 0.261 of their category.
-    assert found["a"] == [0.875, 0.875]
-    assert found["b"] == [0.625, 0.125]
-    assert found["c"] == found["d"] == [0.25, 0.5]
+    assert found["a"] == [0.875, 0.875, 0.5]
+    assert found["b"] == [0.625, 0.125, 0.5]
+    assert found["c"] == found["d"] == [0.25, 0.5, 0.5]
     # Alone in its category a product is in its middle, chosen or not.
-    assert found["e"] == found["f"] == [0.5, 0.5]
+    assert found["e"] == found["f"] == [0.5, 0.5, 0.5]
 
 
 def test_every_category_has_the_mean_of_one_half(tmp_path):
@@ -105,7 +114,7 @@ def test_crawlers_and_the_shop_itself_count_nothing(tmp_path):
     crawler = [("robot", i / 86_400, [("click", "a"), ("purchase", "a")]) for i in range(30)]
     log = [*crawler, ("internal-7", 0, [("purchase", "a")]), ("anna", 0, [("click", "b")])]
     found = _qualities(_warehouse(tmp_path / "w", {"a": "tea", "b": "tea"}, log))
-    assert (found["a"], found["b"]) == ([0.25, 0.5], [0.75, 0.5])
+    assert (found["a"], found["b"]) == ([0.25, 0.5, 0.5], [0.75, 0.5, 0.5])
 
 
 def test_one_lucky_purchase_moves_less_than_many(tmp_path):
@@ -122,7 +131,7 @@ def test_one_lucky_purchase_moves_less_than_many(tmp_path):
 def test_a_purchase_without_a_click_is_a_search_that_ended_in_one(tmp_path):
     log = [("anna", 0, [("purchase", "a")]), ("bert", 0, [("click", "b")])]
     found = _qualities(_warehouse(tmp_path / "w", {"a": "tea", "b": "tea"}, log))
-    assert (found["a"], found["b"]) == ([0.75, 0.75], [0.25, 0.25])
+    assert (found["a"], found["b"]) == ([0.75, 0.75, 0.5], [0.25, 0.25, 0.5])
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300, 0.0])
@@ -140,7 +149,18 @@ def test_weights_of_any_size(tmp_path, scale):
 
 def test_a_log_without_events_says_nothing(tmp_path):
     found = _qualities(_warehouse(tmp_path / "w", {"a": "tea", "b": "tea", "c": "soap"}, [("anna", 0, [])]))
-    assert set(found) == {"a", "b", "c"} and all(values == [0.5, 0.5] for values in found.values())
+    assert set(found) == {"a", "b", "c"} and all(values == [0.5, 0.5, 0.5] for values in found.values())
+
+
+def test_what_the_shop_states_is_taken_as_it_is_and_else_the_middle(tmp_path):
+    products = {"a": "tea", "b": "tea", "c": "tea", "d": "tea", "e": "soap"}
+    stated = {"a": 0.0, "b": 0.8125, "c": 1.0, "e": 0.1875}
+    log = [("anna", 0, [("click", "d")])]
+    found = _qualities(_warehouse(tmp_path / "w", products, log, stated))
+    # As ranks the four teas would have 0.125, 0.625, 0.875 and 0.375, and the soap 0.5. Zero is stated too.
+    assert [found[name][2] for name in "abcde"] == [0.0, 0.8125, 1.0, 0.5, 0.1875]
+    # It moves no rank: only the chosen tea stands out, and nothing was bought.
+    assert [found[name][:2] for name in "abcd"] == [[0.375, 0.5]] * 3 + [[0.875, 0.5]]
 
 
 def test_a_release_with_a_student_carries_them(made, tools, teach, tmp_path):

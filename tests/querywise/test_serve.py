@@ -56,7 +56,7 @@ def test_its_options_reach_the_service(tools, at):
                 try:
                     request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/embed", data, headers)
                     with urllib.request.urlopen(request, timeout=5) as answer:
-                        assert json.load(answer)["embeddings"][0][8:] == [0.5, 0.5]
+                        assert json.load(answer)["embeddings"][0][8:] == [0.5, 0.5, 0.5]
                     break
                 except (urllib.error.URLError, ConnectionError):
                     time.sleep(0.05)

@@ -47,8 +47,9 @@ def with_student(build_taught: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def qualities(grocery: Any) -> ProductQualities:
-    """The first product sells best and converts worst, the second the other way round."""
-    return ProductQualities(product_ids=grocery.products[:2], values=np.array([[1, 0], [0.25, 1]], dtype=np.float32))
+    """The first product sells best and converts worst, the second the other way round; the shop prefers the second."""
+    values = np.array([[1, 0, 0.25], [0.25, 1, 0.75]], dtype=np.float32)
+    return ProductQualities(product_ids=grocery.products[:2], values=values)
 
 
 def test_the_student_answers_backs_off_and_abstains_with_the_reason(with_student: Path, student: Any) -> None:
@@ -119,20 +120,20 @@ def test_the_inner_product_is_cosine_and_weighted_quality(
     build_taught: Callable[..., Path], qualities: ProductQualities
 ) -> None:
     with open_release(build_taught(quality=qualities)) as release:
-        assert release.dimension == 10
+        assert release.dimension == 11
         first, second = qualities.product_ids
         titles = ["sure", "sure halfway", "sure"]
         products = release.embed(titles, kind="product", products=[first, second, "no such product"])
         half = 0.5**0.5
         expected = [
-            [0, 1, 0, 0, 0, 0, 0, 0, 1, 0],
-            [0, half, half, 0, 0, 0, 0, 0, 0.25, 1],
-            [0, 1, 0, 0, 0, 0, 0, 0, 0.5, 0.5],
+            [0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0.25],
+            [0, half, half, 0, 0, 0, 0, 0, 0.25, 1, 0.75],
+            [0, 1, 0, 0, 0, 0, 0, 0, 0.5, 0.5, 0.5],
         ]
         assert products == pytest.approx(np.array(expected), abs=1e-6) and products.dtype == np.float32
-        # Cosines 1, 0.70711 and 1; 0.4 x (1 + 0), 0.4 x (0.25 + 1), 0.4 x (0.5 + 0.5).
+        # Cosines 1, 0.70711 and 1; 0.4 x (1 + 0 + 0.25), 0.4 x (0.25 + 1 + 0.75), 0.4 x (0.5 + 0.5 + 0.5).
         weighted = release.embed(["sure"], kind="query", quality_weight=0.4)
-        assert products @ weighted[0] == pytest.approx([1.4, half + 0.5, 1.4])
+        assert products @ weighted[0] == pytest.approx([1.5, half + 0.8, 1.6])
         plain = release.embed(["sure"], kind="query")
         assert products @ plain[0] == pytest.approx([1, half, 1])
 
@@ -141,14 +142,12 @@ def test_what_is_not_known_of_a_product_is_neutral(
     build_taught: Callable[..., Path], qualities: ProductQualities
 ) -> None:
     with open_release(build_taught(quality=qualities)) as release:
-        assert release.embed(["sure"] * 2, kind="product", products=[None, ""])[:, 8:].tolist() == [[0.5, 0.5]] * 2
-        assert release.embed(["", "\ud800"], kind="product").tolist() == [[0] * 8 + [0.5, 0.5]] * 2
-        assert release.embed([], kind="query").shape == (0, 10)
+        assert release.embed(["sure"] * 2, kind="product", products=[None, ""])[:, 8:].tolist() == [[0.5] * 3] * 2
+        assert release.embed(["", "\ud800"], kind="product").tolist() == [[0] * 8 + [0.5] * 3] * 2
+        assert release.embed([], kind="query").shape == (0, 11)
     with open_release(build_taught()) as release:
-        assert release.embed(["sure"], kind="product", products=list(qualities.product_ids[:1]))[0, 8:].tolist() == [
-            0.5,
-            0.5,
-        ]
+        known = release.embed(["sure"], kind="product", products=qualities.product_ids[:1])
+        assert known[0, 8:].tolist() == [0.5] * 3
 
 
 def test_without_a_student_nothing_is_embedded(build: Callable[..., Path]) -> None:

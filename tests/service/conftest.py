@@ -51,7 +51,7 @@ def taught_folder(tmp_path_factory: pytest.TempPathFactory, teach: Callable[...,
     """A release with the student of tests/conftest.py and the qualities of two products."""
     folder = tmp_path_factory.mktemp("taught")
     student = teach(folder / "student", Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes()))
-    values = np.array([[1, 0], [0.25, 1]], dtype=np.float32)
+    values = np.array([[1, 0, 0.75], [0.25, 1, 0]], dtype=np.float32)
     quality = ProductQualities(product_ids=["p1", "p2"], values=values)
     return _build(folder / "releases", None, student=student.folder, quality=quality)
 

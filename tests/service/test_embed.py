@@ -30,24 +30,24 @@ def test_texts_of_queries_and_products(embed, taught):
     assert answer.headers == {"content-type": "application/json", "content-length": str(len(answer.body))}
     assert answer.json == {
         "embeddings": [
-            [0, 1, 0, 0, 0, 0, 0, 0, 0.4, 0.4],
-            [0, HALF, HALF, 0, 0, 0, 0, 0, 0.4, 0.4],
-            [0, 0, 0, 0, 0, 0, 0, 0, 0.4, 0.4],
-            [0, 0, 0, 0, 0, 0, 0, 0, 0.4, 0.4],
+            [0, 1, 0, 0, 0, 0, 0, 0, 0.4, 0.4, 0.4],
+            [0, HALF, HALF, 0, 0, 0, 0, 0, 0.4, 0.4, 0.4],
+            [0, 0, 0, 0, 0, 0, 0, 0, 0.4, 0.4, 0.4],
+            [0, 0, 0, 0, 0, 0, 0, 0, 0.4, 0.4, 0.4],
         ],
-        "dimension": 10,
+        "dimension": 11,
         "release": taught.id,
     }
     products = embed(_json(texts=["sure"] * 4, kind="product", products=["p1", "p2", None, "p99"])).json
     assert [row[:8] for row in products["embeddings"]] == [[0, 1, 0, 0, 0, 0, 0, 0]] * 4
-    assert [row[8:] for row in products["embeddings"]] == [[1, 0], [0.25, 1], [0.5, 0.5], [0.5, 0.5]]
+    assert [row[8:] for row in products["embeddings"]] == [[1, 0, 0.75], [0.25, 1, 0], [0.5] * 3, [0.5] * 3]
     for body in (_json(texts=["sure"], kind="product"), _json(texts=["sure"], kind="product", products=None)):
-        assert embed(body).json["embeddings"] == [[0, 1, 0, 0, 0, 0, 0, 0, 0.5, 0.5]]
+        assert embed(body).json["embeddings"] == [[0, 1, 0, 0, 0, 0, 0, 0, 0.5, 0.5, 0.5]]
 
 
 def test_by_default_quality_counts_nothing(ask_any, taught):
     answer = ask_any(create_app(taught), "POST", PATH, body=_json(texts=["sure"], kind="query"))
-    assert answer.json["embeddings"] == [[0, 1, 0, 0, 0, 0, 0, 0, 0, 0]]
+    assert answer.json["embeddings"] == [[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
 
 
 def test_none_and_a_thousand_in_order(embed):
@@ -107,7 +107,7 @@ def test_requests_that_are_refused(embed, body, problem):
 
 def test_half_a_pair_in_the_id_of_a_product_is_an_unknown_product(embed):
     body = b'{"texts":["sure"],"kind":"product","products":["\\ud800"]}'
-    assert embed(body).json["embeddings"][0][8:] == [0.5, 0.5]
+    assert embed(body).json["embeddings"][0][8:] == [0.5, 0.5, 0.5]
 
 
 def test_other_methods_and_types(ask_any, taught):

@@ -107,7 +107,7 @@ def test_settings_reach_every_worker(taught_folder, run_service):
     with run_service(taught_folder, *options) as port:
         for _ in range(8):
             answer = _post(port, "/v1/embed", {"texts": ["sure"], "kind": "query"})
-            assert answer["embeddings"] == [[0, 1, 0, 0, 0, 0, 0, 0, 0.25, 0.25]]
+            assert answer["embeddings"] == [[0, 1, 0, 0, 0, 0, 0, 0, 0.25, 0.25, 0.25]]
             assert _post(port, "/v1/understand", {"query": "Sure!"})["source"] == "tail"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/release", timeout=5) as answer:
             assert json.load(answer)["provider"] == "CPUExecutionProvider"
