@@ -99,7 +99,11 @@ def split_labels(lessons: Lessons) -> Split:
 
 
 def examples_of(lessons: Lessons, split: Split, *, pseudo: int, rng: random.Random) -> dict[str, Sequence[Example]]:
-    """Return the examples by source; none is a query of the gold, of calibration or of measuring, or nearly one.
+    """Return the examples by source, kept apart from the queries of the gold, of calibration and of measuring.
+
+    No label and no behaviour is of one of those or of one that is nearly the same, and no pseudo-query is one letter by
+    letter. A pseudo-query can have the same words as one, and the name of a category can be one: titles and tree are
+    known before anybody asks.
 
     Args:
         lessons: What to learn from.

@@ -34,9 +34,10 @@ from querywise.pipeline import context_fingerprint
 
 if TYPE_CHECKING:
     from distill.card import Card
+    from distill.split import Lessons
     from distill.student import Progress, Settings
 
-__all__ = ["distill", "distill_shop", "need_training", "show_card", "student_stands", "training_bar"]
+__all__ = ["distill", "distill_shop", "lessons_of", "need_training", "show_card", "student_stands", "training_bar"]
 
 
 def distill(
@@ -115,30 +116,41 @@ def distill_shop(
     Raises:
         StageMissing: when there are no labels, no contexts or no index.
     """
-    from distill.corpus import read_sold
-    from distill.split import Lessons
     from distill.student import distil
 
-    if not shop.labels_file.is_file():
-        raise StageMissing("there are no labels", hint=f"run `querywise label {shop.folder}` first")
+    people = gold or kept_out(shop)
+    lessons = lessons_of(shop, people)
     tokenizer = shop.index / "tokenizer.json"
     if not tokenizer.is_file():
         raise StageMissing("there is no retrieval index", hint=f"run `querywise index {shop.folder}` first")
+    begin(shop, "distill")
+    card = distil(lessons, shop.student, tokenizer, settings=settings, progress=progress)
+    done(shop, "distill", _inputs(shop, people), {"seconds": card.seconds})
+    return card
+
+
+def lessons_of(shop: Shop, gold: Path | None) -> Lessons:
+    """Return all that a student of a shop may learn from, and the queries of the gold, which it must not.
+
+    Raises:
+        StageMissing: when there are no labels, no contexts or no catalogue.
+        UserError: when the gold cannot be read.
+    """
+    from distill.corpus import read_sold
+    from distill.split import Lessons
+
+    if not shop.labels_file.is_file():
+        raise StageMissing("there are no labels", hint=f"run `querywise label {shop.folder}` first")
     taxonomy = shop.load_taxonomy()
-    people = gold or kept_out(shop)
-    lessons = Lessons(
+    return Lessons(
         taxonomy=taxonomy,
         locale=shop.config.locale,
         sold=read_sold(shop.warehouse / "products.parquet"),
         brands=_brands(shop),
         contexts=list(ContextStore(shop.context_file).of_tiers("head", "torso", "tail")),
         labels=list(read_labels(shop.labels_file)),
-        gold=[case.query for case in read_gold(people, taxonomy).cases] if people else [],
+        gold=[case.query for case in read_gold(gold, taxonomy).cases] if gold else [],
     )
-    begin(shop, "distill")
-    card = distil(lessons, shop.student, tokenizer, settings=settings, progress=progress)
-    done(shop, "distill", _inputs(shop, people), {"seconds": card.seconds})
-    return card
 
 
 def _brands(shop: Shop) -> list[str]:

@@ -48,7 +48,7 @@ def demo(tools, encoder_folder, tmp_path_factory) -> Demo:
     second = assemble(shop)
     untouched = times == {path.name: path.stat().st_mtime_ns for path in shop.iterdir()}
     tools.give_encoder(encoder_folder, work)
-    ran = tools.run("run", shop, "--work", work, "--model", f"recorded:{RECORDING}", "--json")
+    ran = tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{RECORDING}", "--json")
     lines = (work / "labels" / "labels.jsonl").read_text().splitlines()
     return Demo(
         shop=shop,
