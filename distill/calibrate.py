@@ -5,7 +5,7 @@ likeliest category itself and for its ancestors. Thresholds are chosen by learni
 Candès, Jordan & Lei, "Learn then test: calibrating predictive algorithms to achieve risk control", 2021; the risk is
 one less precision, which is not monotone in the threshold, so that conformal risk control, ICLR 2024, does not apply as
 it is): going from strict to lax in a fixed sequence, a threshold is kept while an exact binomial test says that
-precision is at least the target; the sequence starts in five places, each with a fifth of the error that is allowed.
+precision is at least the target; the sequence starts in up to five places, which share the error that is allowed.
 For each depth of the tree the chance that the threshold promises too much is then at most that error.
 
 Depths are gone through as answers are: those that no deeper threshold lets through are what the next is tested on.
@@ -15,6 +15,7 @@ together; an ancestor's depth with too few is not answered.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -200,11 +201,23 @@ def risk_controlled_threshold(chances: Floats, right: Flags, *, target: float, e
     # Equal chances are let through together: only the last of them is a place where a threshold can stand.
     ends = np.flatnonzero(np.diff(sorted_chances, append=-1.0) != 0)
     counts = ends + 1
-    rejected = binom.cdf(wrong[ends], counts, 1 - target) <= error / len(_STARTS)
+    starts = _starts(len(chances), target=target, error=error)
+    rejected = binom.cdf(wrong[ends], counts, 1 - target) <= error / max(1, len(starts))
     best = -1
-    for share in _STARTS:
-        at = int(np.searchsorted(counts, share * len(chances)))
+    for start in starts:
+        at = int(np.searchsorted(counts, start))
         while at < len(ends) and rejected[at]:
             best = max(best, at)
             at += 1
     return float(sorted_chances[ends[best]]) if best >= 0 else NEVER
+
+
+def _starts(count: int, *, target: float, error: float) -> list[int]:
+    """Return how many of so many answers each sequence of tests starts with, which no answer has a say in.
+
+    A start with so few that not even all right ones would pass is left out, for it would cost the others their error.
+    """
+    starts = [math.ceil(share * count) for share in _STARTS]
+    while starts and target ** starts[0] > error / len(starts):
+        starts = starts[1:]
+    return starts

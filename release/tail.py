@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,6 @@ from release.borrow import Borrowed, Borrower
 from release.student import SPECIFICITIES, Answered, Student, Tagger, decide
 
 __all__ = ["Tail", "TailAnswer"]
-
-_FOREIGN: Final = 0.5
-"""The chance of no category from which on nothing at all is said of a query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +32,8 @@ class TailAnswer:
 class Tail:
     """Answers normalised queries, none of them empty. Use it from any thread.
 
-    A query that is more likely none of the shop's than any gets nothing. Any other gets its spans, also where the
-    student is sure of no category; rewrites it then gets only from a query that says the same.
+    Where the student is sure of no category, nothing is said of a query, unless it says the same as one that has a
+    precomputed answer: then it has that one's rewrites, and its own spans.
 
     Args:
         student: Of the release.
@@ -57,21 +53,11 @@ class Tail:
     def answer(self, queries: Sequence[str]) -> list[TailAnswer]:
         """Answer all queries in one pass through each model, in order."""
         predicted = self.student.predict(queries)
-        foreign = (1 - predicted.probabilities.sum(1) >= _FOREIGN).tolist()
-        asked = [query for query, none in zip(queries, foreign, strict=True) if not none]
-        tags = iter(self._tagger.tag(asked) if self._tagger else [()] * len(asked))
+        tags = self._tagger.tag(queries) if self._tagger else [()] * len(queries)
         specificities = predicted.specificities.argmax(1).tolist()
         return [
-            TailAnswer()
-            if none
-            else self._answer(
-                query,
-                next(tags),
-                predicted.embeddings[i],
-                predicted.probabilities[i],
-                SPECIFICITIES[specificities[i]],
-            )
-            for i, (query, none) in enumerate(zip(queries, foreign, strict=True))
+            self._answer(query, tags[i], predicted.embeddings[i], predicted.probabilities[i], SPECIFICITIES[best])
+            for i, (query, best) in enumerate(zip(queries, specificities, strict=True))
         ]
 
     def _answer(
@@ -85,6 +71,8 @@ class Tail:
         answer = decide(probabilities, self.student.tree, self.student.about.policy)
         row = answer.rows[0] if answer.rows else int(probabilities.argmax())
         borrowed = self._borrow(query, annotations, embedding, row, sure=bool(answer.rows))
+        if not answer.rows and borrowed is None:
+            return TailAnswer()
         rewrites = borrowed.rewrites if borrowed else ()
         lender = borrowed.query if borrowed else None
         if not answer.rows:

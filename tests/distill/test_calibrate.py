@@ -20,27 +20,35 @@ def flags(right: int, wrong: int = 0) -> np.ndarray:
     return np.array([True] * right + [False] * wrong)
 
 
-def test_forty_four_right_ones_are_enough() -> None:
-    # 0.9 ** 44 = 0.0097 is under 0.05 / 5; 0.9 ** 43 = 0.0108 is not. One place to stand, or one for each: the laxest
-    # start takes all of them.
-    for count, enough in ((44, True), (43, False)):
+def test_twenty_nine_right_ones_are_enough() -> None:
+    # 0.9 ** 29 = 0.0471 is under 0.05; 0.9 ** 28 = 0.0523 is not. One place to stand, or one for each: of so few only
+    # the start with all of them can pass, and has the whole error for itself.
+    for count, enough in ((29, True), (28, False)):
         assert risk_controlled_threshold(np.full(count, 0.7), flags(count), **SURE) == (0.7 if enough else NEVER)
         apart = risk_controlled_threshold(np.linspace(0.9, 0.5, count), flags(count), **SURE)
         assert apart == (0.5 if enough else NEVER)
 
 
-def test_one_wrong_costs_twenty_more() -> None:
-    # One wrong of 63: 0.9 ** 63 + 63 * 0.1 * 0.9 ** 62 = 0.0105 is too much, of 64: 0.0012 + 0.0084 = 0.0096 is not.
-    for count, threshold in ((63, NEVER), (64, 0.7)):
+def test_one_wrong_costs_seventeen_more() -> None:
+    # One wrong of 46: 0.9 ** 46 + 46 * 0.1 * 0.9 ** 45 = 0.0079 + 0.0402 is under 0.05; of 45: 0.0087 + 0.0437 is not.
+    for count, threshold in ((45, NEVER), (46, 0.7)):
         assert risk_controlled_threshold(np.full(count, 0.7), flags(count - 1, 1), **SURE) == threshold
 
 
 def test_a_start_before_the_wrong_ones_reaches_as_far_as_they_allow() -> None:
-    # Of 200, the surest 60 (a start) are right: 0.9 ** 60 = 0.0018. The wrong ones behind stop it: with three of them
-    # among 63 it is 0.10; with one among 61 it is 0.0016 + 0.0110 = 0.0126.
+    # Of 200, the starts with 50, 80, 130 and 200 can pass, at 0.0125 each, and the surest 60 are right. Among 61 one is
+    # wrong: 0.9 ** 61 + 61 * 0.1 * 0.9 ** 60 = 0.0016 + 0.0110 = 0.0126 is just too much.
     chances = np.linspace(0.9, 0.1, 200)
     right = np.arange(200) < 60
     assert risk_controlled_threshold(chances, right, **SURE) == chances[59]
+
+
+def test_of_a_hundred_answers_the_first_forty_need_no_wrong_one() -> None:
+    # The starts with 12 and 25 could not pass; those with 40, 65 and 100 can, at 0.0167: 0.9 ** 40 = 0.0148. Two wrong
+    # ones behind are too many: with one among 41, 0.9 ** 41 + 41 * 0.1 * 0.9 ** 40 = 0.0739.
+    chances = np.linspace(0.9, 0.1, 100)
+    assert risk_controlled_threshold(chances, np.arange(100) < 40, **SURE) == chances[39]
+    assert risk_controlled_threshold(chances, np.arange(100) < 39, **SURE) == NEVER
 
 
 def test_it_stops_where_wrong_ones_begin_and_equal_chances_go_together() -> None:
@@ -173,9 +181,9 @@ def test_depths_with_few_queries_share_a_level() -> None:
     assert policy.own[0] is policy.own[1]
     assert policy.own[2] != policy.own[0]
     assert max(level.threshold for level in policy.own) < 1
-    # One more, and depth 1 stands alone; 30 at the root are then fewer than any promise needs.
+    # One more, and depth 1 stands alone; 28 at the root are then fewer than any promise needs.
     policy = calibrate(
-        held((400, [0, 0, 0.9, 0, 0], A11), (300, [0, 0, 0, 0, 0.8], A2), (30, [0.8, 0, 0, 0, 0], A)), TREE
+        held((400, [0, 0, 0.9, 0, 0], A11), (300, [0, 0, 0, 0, 0.8], A2), (28, [0.8, 0, 0, 0, 0], A)), TREE
     )
     assert policy.own[1].threshold < 1
     assert policy.own[0].threshold == NEVER
