@@ -42,7 +42,7 @@ knows words, a shop's log knows its shoppers, and the question is what each is w
   categories (`fallback`).
 
 How each figure is computed is in [evaluation.md](evaluation.md). Only head and torso were labelled: on the tail and on
-unseen queries the two LLM rows abstain, and the release row shows the fallback until a student takes its place.
+unseen queries the two LLM rows abstain, and the release, built here without a student, searches; [students.md](students.md) has the student.
 """
 
 REPLAY = """The answers of the electronics shop at work in a search on the lists that its three raters judged: BM25 over
@@ -50,7 +50,7 @@ the catalogue alone, and with categories as a boost or a filter and rewrites as 
 paired 95% intervals over queries; the boost's factor is chosen on the other half of the queries. An unjudged
 product counts as irrelevant, except in the condensed list, from which it is taken out: what brings up
 products that nobody judged looks worse than it is. The release equals its labels here, since a category
-without confidence is not acted upon. A student does not exist yet. `querywise evaluate SHOP --replay` does
+without confidence is not acted upon; the student is in [students.md](students.md). `querywise evaluate SHOP --replay` does
 this for a shop of yours, the queries harmed first.
 """
 
@@ -134,9 +134,10 @@ def measure(part: Part, work: Path) -> str:
     # Labels that stand would be carried over, although the checks may be others by now.
     shutil.rmtree(folder / "labels", ignore_errors=True)
     shutil.rmtree(folder / "releases", ignore_errors=True)
+    shutil.rmtree(folder / "student", ignore_errors=True)
     (folder / "examples.jsonl").unlink(missing_ok=True)
     model = ["--model", f"recorded:{part.recording}"]
-    for command in (["run", *shop, *model], ["label", *shop, *model, "--without-context"]):
+    for command in (["run", "--no-distill", *shop, *model], ["label", *shop, *model, "--without-context"]):
         subprocess.run([sys.executable, "-m", "querywise", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     report = evaluate_release(open_shop(part.folder, work=folder), "current", gold=part.gold, thorough=False)
     assert report.evaluation.report is not None

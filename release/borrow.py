@@ -97,7 +97,9 @@ class Borrower:
             ReleaseError: when a lender has no answer, or another one.
         """
         need = _Need(query, annotations)
-        for lender in self._lenders.nearest(embedding, row, _ASKED):
+        near = self._lenders.nearest(embedding, row, _ASKED + 1)
+        # It lends nothing to itself, where it is asked as one that has no answer.
+        for lender in [lender for lender in near if lender.query != query][:_ASKED]:
             value = self._head(lender.query)
             if value is None:
                 raise ReleaseError(f"the lender {lender.query!r} has no answer", hint="build a new release")

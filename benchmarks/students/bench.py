@@ -21,7 +21,7 @@ from distill.student import Settings
 from domain.context import ContextStore
 from domain.errors import UserError
 from domain.label import Label
-from domain.shop import open_shop
+from domain.shop import Shop, open_shop
 from domain.taxonomy import Taxonomy
 from evals import read_gold
 from querywise.distill import lessons_of
@@ -44,6 +44,7 @@ class Bench:
 
     Attributes:
         name: Of the shop, fit for a file.
+        shop: The shop.
         taxonomy: Its tree.
         contexts: What its log says.
         encoder: Folder of the sentence encoder as it comes.
@@ -60,6 +61,7 @@ class Bench:
     """
 
     name: str
+    shop: Shop
     taxonomy: Taxonomy
     contexts: ContextStore
     encoder: Path
@@ -109,6 +111,7 @@ def open_bench(folder: Path, work: Path, gold_file: Path, *, lines: int | None) 
     noise = learn_noise((c.query, r.query, r.count) for c in lessons.contexts for r in c.reformulations)
     return Bench(
         name=re.sub(r"[^a-z0-9]+", "-", shop.config.name.lower()).strip("-"),
+        shop=shop,
         taxonomy=lessons.taxonomy,
         contexts=contexts,
         encoder=shop.work / "encoder" if (shop.work / "encoder").is_dir() else shop.index,

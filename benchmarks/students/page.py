@@ -14,6 +14,7 @@ from benchmarks.students.measuring import DRAWS, measured
 from benchmarks.students.out_of_domain import falsely_answered, read_strangers, unlearnt
 from benchmarks.students.plot import drawing
 from benchmarks.students.ranking import MOST
+from benchmarks.students.search import search_part
 from benchmarks.students.tables import (
     calibration_table,
     kept_table,
@@ -110,6 +111,7 @@ class Section:
             "chance alone it would be about the last column if every chance were true.",
             calibration_table(decided),
             f"![Chance given and share right, with Wilson's 95% intervals](images/{plot_name(bench)})\n",
+            *search_part(bench.shop),
         ]
         return cls(
             text="\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts),

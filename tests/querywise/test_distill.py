@@ -1,4 +1,4 @@
-"""`distill` and `run` on the tiny shop: a student is trained, released, asked, and trained anew only where it must be."""
+"""`distill` and `run` on the tiny shop: a student is trained, released, asked, and trained anew only where it must."""
 
 from __future__ import annotations
 

@@ -54,6 +54,10 @@ def test_only_what_changed_has_to_be_shown(gated, tools):
 def test_gates_that_cannot_be_meant_are_refused_before_anything_is_done(gated, tools):
     shop, work = gated
     (shop / "gates.toml").write_text('[[absolute]]\nmeasure = "leaf_precison"\nat_least = 0.9\n')
-    for command in (("run", "--no-distill", shop, "--model", "by-hand"), ("evaluate", shop), ("release", "build", shop)):
+    for command in (
+        ("run", "--no-distill", shop, "--model", "by-hand"),
+        ("evaluate", shop),
+        ("release", "build", shop),
+    ):
         message = tools.run(*command, "--work", work).mistake()
         assert "gates.toml" in message and "leaf_precision" in message

@@ -67,7 +67,9 @@ def test_what_is_served_outlives_a_killed_run(made, tools, tmp_path):
 def test_a_run_that_is_stopped_says_so(made, tools, tmp_path, encoder_folder):
     work = tmp_path / "work"
     tools.give_encoder(encoder_folder, work)
-    with tools.start("run", "--no-distill", made.shop, "--work", work, "--model", f"recorded:{made.recording}") as process:
+    with tools.start(
+        "run", "--no-distill", made.shop, "--work", work, "--model", f"recorded:{made.recording}"
+    ) as process:
         until = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < until and not any(work.glob(".index.*.tmp/names.npy")):
             time.sleep(0.001)

@@ -95,7 +95,9 @@ def test_the_model_of_the_environment_counts_after_that_of_the_shop(made, tools,
     result = tools.run("label", made.shop, "--work", made.work, "--dry-run", "--json")
     assert (result.code, result.json["carried"], result.json["requests"]) == (0, 8, 0)
     monkeypatch.setenv("QUERYWISE_MODEL", "recorded:none.jsonl")
-    assert "there is no recording none.jsonl" in tools.run("run", "--no-distill", made.shop, "--work", made.work).mistake()
+    assert (
+        "there is no recording none.jsonl" in tools.run("run", "--no-distill", made.shop, "--work", made.work).mistake()
+    )
 
 
 @pytest.mark.parametrize(

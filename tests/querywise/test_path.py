@@ -127,7 +127,9 @@ def test_a_second_run_does_nothing_again(made, tools, replayed, tmp_path):
     watched += [work / "labels" / "labels.jsonl", work / "stages.json"]
     before = [path.stat().st_mtime_ns for path in watched]
     ids = tools.run("release", "list", made.shop, "--work", work).out
-    result = tools.run("run", "--no-distill", made.shop, "--work", work, "--model", f"recorded:{made.recording}", "--json")
+    result = tools.run(
+        "run", "--no-distill", made.shop, "--work", work, "--model", f"recorded:{made.recording}", "--json"
+    )
     assert result.code == 0 and result.json["failed"] == {}
     assert f"* {result.json['release']}  PASS\n" == ids and result.json["verdict"] == "PASS"
     assert [path.stat().st_mtime_ns for path in watched] == before
