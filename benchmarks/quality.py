@@ -42,7 +42,8 @@ knows words, a shop's log knows its shoppers, and the question is what each is w
   categories (`fallback`).
 
 How each figure is computed is in [evaluation.md](evaluation.md). Only head and torso were labelled: on the tail and on
-unseen queries the two LLM rows abstain, and the release, built here without a student, searches; [students.md](students.md) has the student.
+unseen queries the two LLM rows abstain, and the release, built here without a student, searches;
+[students.md](students.md) has the student.
 """
 
 REPLAY = """The answers of the electronics shop at work in a search on the lists that its three raters judged: BM25 over
@@ -50,8 +51,8 @@ the catalogue alone, and with categories as a boost or a filter and rewrites as 
 paired 95% intervals over queries; the boost's factor is chosen on the other half of the queries. An unjudged
 product counts as irrelevant, except in the condensed list, from which it is taken out: what brings up
 products that nobody judged looks worse than it is. The release equals its labels here, since a category
-without confidence is not acted upon; the student is in [students.md](students.md). `querywise evaluate SHOP --replay` does
-this for a shop of yours, the queries harmed first.
+without confidence is not acted upon; the student is in [students.md](students.md). `querywise evaluate SHOP
+--replay` does this for a shop of yours, the queries harmed first.
 """
 
 GAINS = """Leaf F1 of the same model, prompt and checks, shown the evidence or not, with the paired 95% interval of the
