@@ -26,7 +26,7 @@ from domain.constraints import Constraint, ConstraintKind, Tag, constraints_of, 
 from domain.errors import ReleaseError
 from domain.understanding import Rewrite, RewriteType
 from release.lenders import Lender, Lenders, Vector
-from release.likeness import lacking, same_words, words_of
+from release.likeness import is_respelt, lacking, same_words, words_of
 
 __all__ = ["LEAST_COSINE", "LEAST_COSINE_APART", "Borrowed", "Borrower", "Relation", "borrow"]
 
@@ -41,6 +41,9 @@ _SURE: Final = 0.9
 
 _OWN_CONFIDENCE: Final = 0.75
 """Of a lender's own query where it is wider: about what the teacher is sure of half of what it calls broader."""
+
+_SPELLING_CONFIDENCE: Final = 0.95
+"""The same of a lender's own query where it is the right spelling."""
 
 _ASKED: Final = 2
 """How many of the nearest lenders are asked in turn."""
@@ -204,9 +207,12 @@ class _Loan:
         return "apart" if self._alias is None else "synonym"
 
     def _own(self) -> Iterator[Rewrite]:
-        """Yield the lender's own query as a rewrite; where it says the same it is a spelling, and none is lent."""
+        """Yield the lender's own query as a rewrite: a synonym, the right spelling, or something broader."""
+        misspelt = any(rewrite.type == "spelling" for rewrite in self._rewrites)
         if self._alias is not None:
             yield replace(self._alias, query=self._lender.query)
+        elif self.relation == "same" and not misspelt and is_respelt(self._need.words, self._said):
+            yield Rewrite(query=self._lender.query, type="spelling", confidence=_SPELLING_CONFIDENCE)
         elif self.relation == "detail":
             yield Rewrite(query=self._lender.query, type="broader", confidence=_OWN_CONFIDENCE)
 

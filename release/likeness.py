@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["lacking", "same_words", "words_of"]
+__all__ = ["is_respelt", "lacking", "same_words", "words_of"]
 
 _SLIPPED: Final = 6
 """Letters from which on one wrong letter makes a misspelling, and not another word as in "pears" and "peas"."""
@@ -34,6 +34,11 @@ def same_words(words: Sequence[str], others: Sequence[str]) -> bool:
     if not words or not others:
         return False
     return _joined(words) == _joined(others) or not (lacking(words, others) or lacking(others, words))
+
+
+def is_respelt(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two texts that have the same words write them otherwise: with a slip, or split in another way."""
+    return sorted(map(_singular, words)) != sorted(map(_singular, others))
 
 
 def _joined(words: Sequence[str]) -> str:

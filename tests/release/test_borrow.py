@@ -65,7 +65,17 @@ def test_the_surest_comes_first_and_no_confidence_grows() -> None:
     assert [(r.query, r.confidence) for r in borrowed.rewrites] == [("courgette", 1.0), ("squash", 0.5)]
 
 
-def test_spellings_are_never_lent_nor_the_query_itself() -> None:
+def test_the_lender_is_the_right_spelling_of_a_slip_if_it_finds_products() -> None:
+    given: tuple[str, RewriteType] = ("chicken", "broader")
+    assert ("chicken breast", "spelling") in lent("chiken breast", "chicken breast", given, finds=True)
+    assert ("ice cream", "spelling") in lent("icecream", "ice cream", ("gelato", "substitute"), finds=True)
+    assert lent("chiken breast", "chicken breast", given, finds=False) == [given]
+    # Another number or order is no slip, and a lender that is misspelt itself is no right spelling.
+    assert lent("breasts chicken", "chicken breast", given, finds=True) == [given]
+    assert lent("chiken breast", "chicken brest", given, ("chicken breast", "spelling"), finds=True) == [given]
+
+
+def test_spellings_of_the_lender_are_never_lent_nor_the_query_itself() -> None:
     assert lent("icecream", "ice cream", ("ice-cream", "spelling"), ("icecream", "synonym"), finds=True) == []
     assert lent("breaded fish", "fish sticks", ("breaded fish", "broader"), ("fish breaded", "broader")) == []
 
