@@ -36,8 +36,9 @@ class Queries:
 
 
 def of_people(cases: Sequence[Case], log: Mapping[str, str]) -> Queries:
-    """Return people's cases: each has its kind for a tier where all kinds are tiers, else the log's, or tail."""
+    """Return cases whose categories people gave: of the tier that is their kind, if all kinds are, or the log's."""
     kinds = {case.kind for case in cases}
+    cases = [case for case in cases if case.categories is not None]
     tiers = [case.kind if case.kind and kinds <= set(TIERS) else log.get(case.normalized, "tail") for case in cases]
     return Queries(cases=cases, tiers=tiers)
 
