@@ -41,7 +41,7 @@ from querywise.understand import read_queries
 from release.answers import render
 from release.borrow import Borrowed, Borrower
 from release.head import HeadStore, key_of, write_head
-from release.lenders import Lenders, Vector, write_lenders
+from release.lenders import LENT, Lenders, Vector, write_lenders
 from release.student import Student, decide
 
 ROUNDS = 5
@@ -135,11 +135,11 @@ def coverage(asked: Sequence[Asked]) -> str:
     rows = []
     for name, some in (("all", list(asked)), ("the student answers", [a for a in asked if a.answered])):
         borrowing = [a.borrowed for a in some if a.borrowed]
-        relations = [sum(b.relation == kind for b in borrowing) for kind in ("same", "synonym", "detail", "apart")]
+        relations = [sum(b.relation == kind for b in borrowing) for kind in ("same", "synonym", "detail")]
         rewrites = sum(len(b.rewrites) for b in borrowing)
         share = f"{len(borrowing) / len(some):.1%}" if some else "–"
         rows.append([name, f"{len(some):,}", share, *(f"{count:,}" for count in relations), f"{rewrites:,}"])
-    head = ("queries of the tail", "count", "borrow", "same", "synonym", "detail", "apart", "rewrites")
+    head = ("queries of the tail", "count", "borrow", "same", "synonym", "detail", "rewrites")
     return "\n".join(table(head, rows)) + "\n\n"
 
 
@@ -170,7 +170,7 @@ def speed(student: Student, answers: Sequence[Understanding], asked: Sequence[As
     """Return how long borrowing takes here, and searching among 10,000 lenders made of these."""
     times = [one.seconds * 1e6 for one in asked]
     text = f"Borrowing takes {quantile(times, 50)} us at p50 and {quantile(times, 99)} at p99.\n\n"
-    made = [a for a in answers if a.rewrites and a.categories]
+    made = [a for a in answers if a.categories and any(rewrite.type in LENT for rewrite in a.rewrites)]
     many = [replace(made[i % len(made)], normalized=f"{made[i % len(made)].normalized} {i}") for i in range(MANY)]
     sizes: Mapping[int, list[float]] = defaultdict(list)
     with opened(student, many) as (lenders, _):

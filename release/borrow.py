@@ -6,11 +6,10 @@ borrowed follows from how their words stand to each other:
 - **same**: the same words but for number, order, a space or one wrong letter. What serves the lender serves the query.
 - **synonym**: the query is what the lender's answer calls a synonym. The same holds, and the lender serves it too.
 - **detail**: the query says what the lender says and more, as "lime sparkling water" does of "sparkling water". The
-  lender is wider than the query, and so is what is as wide as the lender.
-- **apart**: anything else. Only what repeats a part of the query is wider than it.
+  lender itself is wider than the query; what else it has need not be.
 
 Nothing narrower than the query is taken but a synonym of what says the same, and nothing that asks for what the query
-does not. Where that is in doubt nothing is lent.
+does not. A lender that stands otherwise to the query, or where that is in doubt, lends nothing.
 """
 
 from __future__ import annotations
@@ -25,16 +24,22 @@ from pydantic import TypeAdapter
 from domain.constraints import Constraint, ConstraintKind, Tag, constraints_of, keeps
 from domain.errors import ReleaseError
 from domain.understanding import Rewrite, RewriteType
-from release.lenders import Lender, Lenders, Vector
+from release.lenders import LENT, Lender, Lenders, Vector
 from release.likeness import is_respelt, lacking, same_words, words_of
 
-__all__ = ["LEAST_COSINE", "LEAST_COSINE_APART", "Borrowed", "Borrower", "Relation", "borrow"]
+__all__ = ["LEAST_CONFIDENCE", "LEAST_COSINE", "LEAST_COSINE_OWN", "Borrowed", "Borrower", "Relation", "borrow"]
 
-LEAST_COSINE: Final[Mapping[RewriteType, float]] = {"synonym": 0.55, "broader": 0.4, "substitute": 0.35}
+LEAST_COSINE: Final[Mapping[RewriteType, float]] = {"synonym": 0.55, "broader": 0.4}
 """The least cosine of query and rewrite by the student's embedding; docs/borrowing.md says how it was set."""
 
-LEAST_COSINE_APART: Final = 0.6
-"""The same where the query does not say what the lender says."""
+LEAST_COSINE_OWN: Final = 0.6
+"""The same of query and lender, where the lender itself is lent."""
+
+LEAST_CONFIDENCE: Final = 0.65
+"""What a synonym that is lent has at least: those with less are often narrower, or another thing."""
+
+_LEAST_WORDS: Final = 2
+"""Of a lender that is lent as broader: one word is mostly too wide, as "water" is for "distilled water"."""
 
 _SURE: Final = 0.9
 """The confidence of a synonym from which more follows; one less sure is often narrower, as salmon is for fish."""
@@ -53,7 +58,7 @@ _NEVER_GIVEN_UP: Final[frozenset[ConstraintKind]] = frozenset(
     ("allergen", "dietary", "exclusion", "model", "compatibility")
 )
 
-Relation = Literal["same", "synonym", "detail", "apart"]
+Relation = Literal["same", "synonym", "detail"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +113,13 @@ class Borrower:
                 raise ReleaseError(f"the lender {lender.query!r} has no answer", hint="build a new release")
             # A stored value is a JSON object without its first member and the brace before that.
             borrowed = need.borrow(lender, _lent.validate_json(b"{" + value).rewrites)
-            if borrowed.rewrites:
+            if borrowed is not None:
                 return borrowed
         return None
 
 
-def borrow(query: str, annotations: Sequence[Tag], lender: Lender, rewrites: Sequence[Rewrite]) -> Borrowed:
-    """Return what a query may borrow from one lender; it may be nothing.
+def borrow(query: str, annotations: Sequence[Tag], lender: Lender, rewrites: Sequence[Rewrite]) -> Borrowed | None:
+    """Return what a query may borrow from one lender, or None where that is nothing.
 
     The confidence of a rewrite is the lender's, times the cosine of the two queries.
 
@@ -137,17 +142,18 @@ class _Need:
         self._query, self._annotations = query, annotations
         self.words = words_of(query)
 
-    def borrow(self, lender: Lender, rewrites: Sequence[Rewrite]) -> Borrowed:
+    def borrow(self, lender: Lender, rewrites: Sequence[Rewrite]) -> Borrowed | None:
         if len(rewrites) != len(lender.rewrites):
             raise ReleaseError(f"the answer of {lender.query!r} is not its lender's", hint="build a new release")
         loan = _Loan(self, lender, rewrites)
-        taken = [
+        if loan.relation is None:
+            return None
+        offered = (
             replace(rewrite, confidence=round(rewrite.confidence * min(1.0, lender.cosine), 4))
             for rewrite in loan.offers()
-            if self._is_safe(rewrite)
-        ]
-        surest_first = tuple(sorted(taken, key=lambda rewrite: -rewrite.confidence))
-        return Borrowed(query=lender.query, relation=loan.relation, rewrites=surest_first)
+        )
+        taken = sorted(filter(self._takes, offered), key=lambda rewrite: -rewrite.confidence)
+        return Borrowed(query=lender.query, relation=loan.relation, rewrites=tuple(taken)) if taken else None
 
     def names_head(self, words: Sequence[str]) -> bool:
         """Whether words name the thing itself, which is the last word of the query that is no detail of it.
@@ -157,8 +163,10 @@ class _Need:
         head = next((word for word in reversed(self.words) if word not in self._details), None)
         return head is not None and not lacking([head], words)
 
-    def _is_safe(self, rewrite: Rewrite) -> bool:
-        """Whether a rewrite keeps what the query insists on, and insists on nothing else."""
+    def _takes(self, rewrite: Rewrite) -> bool:
+        """Whether a rewrite is sure enough, keeps what the query insists on, and insists on nothing else."""
+        if rewrite.type == "synonym" and rewrite.confidence < LEAST_CONFIDENCE:
+            return False
         given_up = [constraint for constraint in self._constraints if not keeps(rewrite.query, constraint)]
         if any(rewrite.type != "broader" or constraint.kind in _NEVER_GIVEN_UP for constraint in given_up):
             return False
@@ -184,27 +192,27 @@ class _Loan:
         self._need, self._lender, self._rewrites = need, lender, rewrites
         self._said = words_of(lender.query)
         self._alias: Rewrite | None = None
-        self.relation: Relation = self._relation()
-        self._is_same = self.relation in ("same", "synonym")
+        self.relation: Relation | None = self._relation()
 
     def offers(self) -> Iterator[Rewrite]:
-        """Yield what may serve the query, of the type that it is of the query."""
-        if self._lender.finds and self._lender.cosine >= LEAST_COSINE_APART:
+        """Yield what may serve the query, with the confidence that the lender has in it."""
+        if self._lender.finds and self._lender.cosine >= LEAST_COSINE_OWN:
             yield from self._own()
+        if self.relation == "detail":
+            return
         for rewrite, cosine in zip(self._rewrites, self._lender.rewrites, strict=True):
-            kind = self._type(rewrite)
-            if kind is not None and cosine >= (LEAST_COSINE[kind] if self._is_same else LEAST_COSINE_APART):
-                yield replace(rewrite, type=kind)
+            if rewrite.type in LENT and cosine >= LEAST_COSINE[rewrite.type] and self._fits(rewrite):
+                yield rewrite
 
-    def _relation(self) -> Relation:
+    def _relation(self) -> Relation | None:
         asked, said = self._need.words, self._said
         if same_words(asked, said):
             return "same"
         if not lacking(said, asked):
-            return "detail" if self._need.names_head(said) else "apart"
+            return "detail" if self._need.names_head(said) else None
         sure = (r for r in self._rewrites if r.type == "synonym" and r.confidence >= _SURE)
         self._alias = next((r for r in sure if same_words(asked, words_of(r.query))), None)
-        return "apart" if self._alias is None else "synonym"
+        return None if self._alias is None else "synonym"
 
     def _own(self) -> Iterator[Rewrite]:
         """Yield the lender's own query as a rewrite: a synonym, the right spelling, or something broader."""
@@ -213,20 +221,12 @@ class _Loan:
             yield replace(self._alias, query=self._lender.query)
         elif self.relation == "same" and not misspelt and is_respelt(self._need.words, self._said):
             yield Rewrite(query=self._lender.query, type="spelling", confidence=_SPELLING_CONFIDENCE)
-        elif self.relation == "detail":
+        elif self.relation == "detail" and len(self._said) >= _LEAST_WORDS:
             yield Rewrite(query=self._lender.query, type="broader", confidence=_OWN_CONFIDENCE)
 
-    def _type(self, rewrite: Rewrite) -> RewriteType | None:
-        """Return what a rewrite of the lender is to the query, as far as words tell."""
+    def _fits(self, rewrite: Rewrite) -> bool:
+        """Whether a rewrite says something else than the query, and nothing narrower unless it is a synonym."""
         words, asked = words_of(rewrite.query), self._need.words
-        if rewrite.type == "spelling" or not words:
-            return None
-        if self._is_same:
-            narrows = not (lacking(asked, words) and lacking(self._said, words))
-            return None if same_words(words, asked) or (narrows and rewrite.type != "synonym") else rewrite.type
-        if not lacking(words, asked):
-            # Of "peanut butter crackers" the crackers are a part, and butter crackers are none.
-            part = lacking(asked, words) and (self.relation == "apart" or lacking(self._said, words))
-            return "broader" if part and self._need.names_head(words) else None
-        as_wide = rewrite.type == "broader" or (rewrite.type == "synonym" and rewrite.confidence >= _SURE)
-        return "broader" if self.relation == "detail" and as_wide and lacking(self._said, words) else None
+        if not words or same_words(words, asked):
+            return False
+        return rewrite.type == "synonym" or bool(lacking(asked, words) and lacking(self._said, words))

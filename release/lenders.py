@@ -16,10 +16,14 @@ import numpy.typing as npt
 from pydantic import Field, TypeAdapter
 
 from domain.errors import ReleaseError
-from domain.understanding import Understanding
+from domain.understanding import RewriteType, Understanding
 from release.student import Student
 
-__all__ = ["Lender", "Lenders", "write_lenders"]
+__all__ = ["LENT", "Lender", "Lenders", "write_lenders"]
+
+LENT: Final[frozenset[RewriteType]] = frozenset(("synonym", "broader"))
+"""What is lent of an answer: another spelling of one query is none of another, and no substitute is due where the shop
+has what is asked for."""
 
 _ABOUT: Final = "lenders.json"
 _PLACES: Final = "places.npy"
@@ -78,7 +82,8 @@ class Lender:
 def write_lenders(folder: Path, student: Student, answers: Iterable[Understanding]) -> int:
     """Write the lenders among the answers of a release into a new folder, and return how many there are.
 
-    An answer lends if it has a category and a rewrite that is no other spelling. Where none does, nothing is written.
+    An answer lends if it has a category, and either a rewrite that can be lent or a query that is known to find
+    products, which is lent itself. Where none does, nothing is written.
     One lender takes 16 bytes, its query, and a byte for each number of its embedding and of those of its rewrites.
 
     Args:
@@ -88,15 +93,16 @@ def write_lenders(folder: Path, student: Student, answers: Iterable[Understandin
     """
     row = {category_id: i for i, category_id in enumerate(student.tree.ids)}
     found: set[str] = set()
-    lending: list[tuple[int, str, tuple[str, ...]]] = []
+    placed: list[tuple[int, str, tuple[str, ...], bool]] = []
     for answer in answers:
-        found.update(rewrite.query for rewrite in answer.rewrites)
-        if answer.categories and any(rewrite.type != "spelling" for rewrite in answer.rewrites):
-            texts = tuple(rewrite.query for rewrite in answer.rewrites)
-            lending.append((row[answer.categories[0].id], answer.normalized, texts))
+        texts = tuple(rewrite.query for rewrite in answer.rewrites)
+        found.update(texts)
+        if answer.categories:
+            lends = any(rewrite.type in LENT for rewrite in answer.rewrites)
+            placed.append((row[answer.categories[0].id], answer.normalized, texts, lends))
+    lending = sorted((at, query, texts) for at, query, texts, lends in placed if lends or query in found)
     if not lending:
         return 0
-    lending.sort()
     queries = [query for _, query, _ in lending]
     lines = [f"{query}\n".encode() for query in queries]
     places = np.zeros((len(lending) + 1, 4), dtype=np.int32)
@@ -220,7 +226,7 @@ class Lenders:
         steps = np.diff(places, axis=0)
         if (steps[:, _ROW] < 0).any() or places[0, _ROW] < 0 or places[-1, _ROW] != len(self._tree.ids):
             yield f"{_PLACES} does not follow the tree"
-        if (steps[:, _TEXT] < 2).any() or (steps[:, _FIRST] < 1).any() or places[-1, _TEXT] != len(self._queries):
+        if (steps[:, _TEXT] < 2).any() or (steps[:, _FIRST] < 0).any() or places[-1, _TEXT] != len(self._queries):
             yield f"{_PLACES} and {_QUERIES} do not belong together"
         if self._vectors.dtype != np.int8 or self._vectors.shape != (count, dimension):
             yield f"{_VECTORS} is malformed"

@@ -104,13 +104,14 @@ ANSWERS = (
     answer("milk", "milk", "oat milk"),
     answer("oat", "milk"),
     answer("brie", "cheese", "cheeze", kind="spelling"),
-    answer("cheese", None, "brie"),
+    answer("kibble milk", "pet", "kibble", kind="substitute"),
+    answer("cheese", None, "milk"),
 )
 
 
 @pytest.fixture
 def folder(student: Student, tmp_path: Path) -> Path:
-    # oat has no rewrite, brie only a spelling, cheese no category
+    # oat has no rewrite, brie only a spelling, kibble milk only a substitute, and none is one; cheese has no category
     assert write_lenders(tmp_path / "lenders", student, ANSWERS) == 6
     return tmp_path / "lenders"
 
@@ -166,6 +167,24 @@ def test_the_order_of_answers_says_nothing(student: Student, folder: Path, tmp_p
 def test_where_nobody_lends_nothing_is_written(student: Student, tmp_path: Path) -> None:
     assert write_lenders(tmp_path / "none", student, [answer("oat", "milk")]) == 0
     assert not (tmp_path / "none").exists()
+
+
+def test_who_has_nothing_to_lend_but_itself_lends_if_it_finds_products(student: Student, tmp_path: Path) -> None:
+    answers = [
+        answer("oat milk", "milk"),
+        answer("brie", "cheese", "oat", kind="substitute"),
+        # Of no category, they lend nothing, but what they were rewritten to finds products.
+        answer("cheese", None, "brie"),
+        answer("apples", None, "oat milk", kind="spelling"),
+    ]
+    assert write_lenders(tmp_path / "lenders", student, answers) == 2
+    lenders = Lenders(tmp_path / "lenders", student)
+    [embedding] = student.predict(["oat"]).embeddings
+    milk, brie = lenders.nearest(embedding, student.tree.ids.index("dairy"), 2)
+    assert (milk.query, milk.rewrites, milk.finds) == ("oat milk", (), True)
+    assert (brie.query, brie.rewrites, brie.finds) == ("brie", (pytest.approx(1, abs=0.01),), True)
+    assert write_lenders(tmp_path / "alone", student, [answers[0], answers[3]]) == 1
+    assert len(Lenders(tmp_path / "alone", student)) == 1
 
 
 def test_of_too_many_those_around_the_category_are_compared(student: Student, tmp_path: Path) -> None:
@@ -267,17 +286,33 @@ def head_store(path: Path, answers: Sequence[Understanding]) -> HeadStore:
 def test_a_query_borrows_from_the_nearest_that_lends(lenders: Lenders, student: Student, tmp_path: Path) -> None:
     borrower = Borrower(lenders, head_store(tmp_path / "head.lmdb", ANSWERS).get)
     row = student.tree.ids.index("milk")
-    embeddings = student.predict(["oat milk", "whole milks", "kibble"]).embeddings
-    borrowed = borrower.borrow("oat milk", (), embeddings[0], row)
-    assert borrowed is not None
-    # It says what "milk" says and more; "oat milk" itself is what "milk" has, so that "milk" alone is lent.
-    assert (borrowed.query, borrowed.relation) == ("milk", "detail")
-    assert [(r.query, r.type) for r in borrowed.rewrites] == [("milk", "broader")]
-    borrowed = borrower.borrow("whole milks", (), embeddings[1], row)
+    embeddings = student.predict(["whole milks", "oat milk", "kibble"]).embeddings
+    borrowed = borrower.borrow("whole milks", (), embeddings[0], row)
     assert borrowed is not None
     assert (borrowed.query, borrowed.relation) == ("whole milk", "same")
+    # "milk" is one word, and "whole milk" another thing.
+    assert borrower.borrow("oat milk", (), embeddings[1], row) is None
     assert borrower.borrow("kibble", (), embeddings[2], row) is None
     assert borrower.borrow("", (), np.zeros(8, dtype=np.float32), row) is None
+
+
+def test_where_the_nearest_lends_nothing_the_next_is_asked(student: Student, tmp_path: Path) -> None:
+    # "oat milk" is a rewrite of nobody, so that it is not known to find products.
+    answers = [
+        answer("oat milk", "milk", "milk"),
+        answer("whole milk", "milk", "milk"),
+        answer("apples", None, "whole milk"),
+    ]
+    write_lenders(tmp_path / "lenders", student, answers)
+    lenders = Lenders(tmp_path / "lenders", student)
+    # Each shares two of three words: 2 / sqrt(2 x 3). Equals stay in their order.
+    assert near(lenders, student, "oat whole milk", "milk") == [("oat milk", 0.82), ("whole milk", 0.82)]
+    [embedding] = student.predict(["oat whole milk"]).embeddings
+    borrower = Borrower(lenders, head_store(tmp_path / "head.lmdb", answers).get)
+    borrowed = borrower.borrow("oat whole milk", (), embedding, student.tree.ids.index("milk"))
+    assert borrowed is not None
+    assert (borrowed.query, borrowed.relation) == ("whole milk", "detail")
+    assert [(r.query, r.type) for r in borrowed.rewrites] == [("whole milk", "broader")]
 
 
 def test_a_lender_without_its_answer_is_an_error(lenders: Lenders, student: Student, tmp_path: Path) -> None:
