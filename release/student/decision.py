@@ -8,8 +8,8 @@ thresholds: which depth an answer comes from decides how sure it has to be.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -88,6 +88,15 @@ class Level:
         # As a hyperbolic tangent the sigmoid has no number too large, however steep the curve.
         return 0.5 + 0.5 * math.tanh((self.slope * math.log(sure / (1 - sure)) + self.intercept) / 2)
 
+    @cached_property
+    def least(self) -> float:
+        """A chance below which no calibrated one reaches the threshold; 0 where that is not known."""
+        if not 0 < self.threshold < 1 or self.slope <= 0:
+            return float(self.threshold >= 1)
+        wanted = (math.log(self.threshold / (1 - self.threshold)) - self.intercept) / self.slope
+        # A hair less, so that rounding takes none away.
+        return 0.5 + 0.5 * math.tanh(wanted / 2) - 1e-6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
@@ -95,6 +104,11 @@ class Policy:
 
     own: tuple[Level, ...]
     ancestor: tuple[Level, ...]
+
+    @cached_property
+    def least(self) -> float:
+        """A chance below which no category reaches the threshold of its depth."""
+        return min((level.least for level in self.own), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,19 +146,14 @@ def _with_others(best: int, chance: float, probabilities: Vector, tree: Tree, po
     """Add the further categories that are as sure by themselves, none above or below another."""
     rows, chances = [best], [chance]
     if probabilities[best] < 0.8:  # what is left could hold another
-        for row in _next(probabilities, best):
+        likely = np.flatnonzero(probabilities >= policy.least)
+        for row in likely[np.argsort(-probabilities[likely], kind="stable")].tolist():
             level = policy.own[tree.depth[row]]
             other = level.calibrated(float(probabilities[row]))
             apart = all(not (a <= row < tree.end[a] or row <= a < tree.end[row]) for a in rows)
             if other >= level.threshold and apart:
                 rows.append(row)
                 chances.append(other)
+            if len(rows) == MOST:
+                break
     return Answered(rows=tuple(rows), chances=tuple(chances), backed_off=False)
-
-
-def _next(probabilities: Vector, best: int) -> Sequence[int]:
-    """Return the likeliest rows behind the best, so many that an answer holds `MOST`; equals in their order."""
-    least = np.partition(probabilities, -MOST)[-MOST] if len(probabilities) > MOST else 0.0
-    likely = np.flatnonzero(probabilities >= least)
-    order = likely[np.argsort(-probabilities[likely], kind="stable")]
-    return [int(row) for row in order[:MOST] if row != best]

@@ -155,8 +155,22 @@ def test_no_ancestor_stands_beside_its_descendant() -> None:
 def test_equals_go_to_the_first() -> None:
     assert decided(0, 0.5, 0, 0.5, 0, 0, policy=policy_of(own=0.4)).rows == (1, 3)
     everything = policy_of(own=0.1)
-    # Food comes first, and all below it is out.
-    assert decided(*[1 / 6] * 6, policy=everything).rows == (0,)
+    # The first comes first; all below it is out, and so is all below the next.
+    assert decided(*[1 / 6] * 6, policy=everything).rows == (0, 4)
+
+
+@given(
+    st.floats(0, 1),
+    st.floats(0.001, 1.5),
+    st.floats(0.05, 20),
+    st.floats(-20, 20),
+)
+def test_no_chance_below_the_least_reaches_the_threshold(
+    chance: float, threshold: float, slope: float, intercept: float
+) -> None:
+    level = Level(slope=slope, intercept=intercept, threshold=threshold)
+    if level.calibrated(chance) >= threshold:
+        assert chance >= level.least
 
 
 def test_an_answer_of_equals_holds_no_more_than_any_other() -> None:
