@@ -11,17 +11,17 @@ PLANTED := .querywise/planted.jsonl.gz
 
 demo: .venv/installed
 	$(BIN)/python -m demo $(DEMO)
-	$(BIN)/querywise run $(DEMO) --model recorded:$(RECORDING)
+	$(BIN)/querywise run $(DEMO) --tail 400 --model recorded:$(RECORDING)
 	$(BIN)/querywise serve $(DEMO)
 
 # The demo's release clears its gate; one of answers that stand where they do not belong must not.
 gate: .venv/installed
 	$(BIN)/python -m demo $(DEMO)
 	rm -rf $(GATED)/labels $(GATED)/releases
-	$(BIN)/querywise run $(DEMO) --work $(GATED) --model recorded:$(RECORDING)
+	$(BIN)/querywise run $(DEMO) --tail 400 --work $(GATED) --model recorded:$(RECORDING)
 	$(BIN)/python -m demo.regression $(PLANTED)
 	rm -rf $(GATED)/labels
-	$(BIN)/querywise run $(DEMO) --work $(GATED) --model recorded:$(PLANTED); test $$? -eq 1
+	$(BIN)/querywise run $(DEMO) --tail 400 --no-distill --work $(GATED) --model recorded:$(PLANTED); test $$? -eq 1
 	$(BIN)/querywise release list $(DEMO) --work $(GATED) | grep FAIL
 
 test: lint
