@@ -294,12 +294,12 @@ def shown(estimate: Estimate | None) -> str:
 
 
 def costs(finders: Mapping[str, Finder], queries: Sequence[str], card: TaggerCard, size: float) -> list[str]:
-    """Say what one query takes, one at a time on one thread, and what the tagger's training and files take."""
+    """Say what one query takes, one at a time on one thread, and what the tagger's files take."""
     lines = []
     for name in ("CRF", "tagger"):
         first, again = (median_microseconds(finders[name], queries) for _ in range(2))
         lines.append(f"- {name}: {again:.0f} us a query (p50; the round before it {first:.0f})")
-    lines.append(f"- the tagger: {size:.1f} MB in {len(FILES)} files, trained in {card.seconds:.0f} s; ")
+    lines.append(f"- the tagger: {size:.1f} MB in {len(FILES)} files; ")
     lines[-1] += f"exported, {card.parity.differ:.2%} of {card.parity.queries:,} queries have other spans"
     return lines
 

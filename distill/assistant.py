@@ -44,7 +44,7 @@ class Assistant:
         self._tokenizer.enable_truncation(_TOKENS)
         # Few different shapes: the library prepares anew, and keeps what it prepared, for every one.
         self._tokenizer.enable_padding(pad_to_multiple_of=8)
-        # Half precision where the processor has it: three times as fast, and as good.
+        # Half precision where the processor has it, which is faster.
         self._half = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
     def tune(

@@ -58,7 +58,7 @@ class TierScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """All that is known of a student when it is made."""
+    """All that is known of a student when it is made, and follows from what it was made of: it is part of a release."""
 
     examples: tuple[Share, ...]
     labels_dropped_for_gold: int
@@ -69,7 +69,6 @@ class Card:
     tagger: TaggerCard | None
     target: float
     error: float
-    seconds: float
 
 
 _card: TypeAdapter[Card] = TypeAdapter(Card)

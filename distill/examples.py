@@ -1,8 +1,8 @@
 """What the student is taught: queries with the share of their demand by category.
 
 Sources: the teacher's labels; the top-converting categories of queries that were not labelled; pseudo-queries of the
-catalogue; category names; and strings that mean nothing. No query of the gold, nor any that is nearly one, is among
-them.
+catalogue; category names; and strings that mean nothing. `distill.split` keeps labels and behaviour of the gold from
+them, and of queries nearly in it.
 """
 
 from __future__ import annotations

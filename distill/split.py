@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Final
 
@@ -71,6 +72,14 @@ class Split:
     clusters: Clusters
     forbidden: frozenset[str]
 
+    def is_apart(self, query: str) -> bool:
+        """Whether a query is one of the gold, of calibration or of measuring, or nearly one."""
+        return self.clusters.of(query) in self._apart
+
+    @cached_property
+    def _apart(self) -> frozenset[str]:
+        return self.forbidden | {self.clusters.of(label.query) for label in chain(self.held, self.test)}
+
 
 def split_labels(lessons: Lessons) -> Split:
     """Part the labels by cluster, the same way every time; whatever is nearly a query of the gold is left out."""
@@ -111,10 +120,8 @@ def examples_of(lessons: Lessons, split: Split, *, pseudo: int, rng: random.Rand
         pseudo: How many pseudo-queries to draw from the catalogue, at most twenty for each product.
         rng: Draws them.
     """
-    of = split.clusters.of
-    away = split.forbidden | {of(label.query) for label in chain(split.held, split.test)}
     labelled = {label.query for label in lessons.labels}
-    unlabelled = (c for c in lessons.contexts if c.query not in labelled and of(c.query) not in away)
+    unlabelled = (c for c in lessons.contexts if c.query not in labelled and not split.is_apart(c.query))
     count = min(pseudo, _PER_PRODUCT * len(lessons.sold))
     drawn = CatalogueTexts(lessons.sold, lessons.taxonomy).draw(rng, count)
     known = {label.query for label in chain(split.held, split.test)} | {normalise(query) for query in lessons.gold}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -108,7 +107,6 @@ def distil(
         QuerywiseError: when an export says something else than what was trained.
     """
     settings, tell = settings or Settings(), progress or (lambda *_: None)
-    started = time.monotonic()
     torch.manual_seed(settings.seed)
     rng = random.Random(settings.seed)
     tree = Tree.of(lessons.taxonomy)
@@ -141,7 +139,7 @@ def distil(
 
         def taught(step: int) -> None:
             tell("answer", step, settings.recipe.steps)
-            if step % -(-settings.recipe.steps // _POINTS) == 0:
+            if asked and step % -(-settings.recipe.steps // _POINTS) == 0:
                 curve.append(Point(step=step, top1=_top1(network, table, features, asked, tree)))
 
         fit_examples(
@@ -192,7 +190,6 @@ def distil(
             tagger=tagger,
             target=settings.target,
             error=settings.error,
-            seconds=round(time.monotonic() - started, 1),
         )
         write_card(out, card)
     return card
@@ -232,8 +229,8 @@ def _corpus(
         )
     names = texts_of_tree(lessons.taxonomy, tree.ids)
     titles = [" ".join(product.title) for product in lessons.sold]
-    # Of the gold, not even what the encoder makes of the words is learnt.
-    asked = [c.query for c in lessons.contexts if split.clusters.of(c.query) not in split.forbidden]
+    # Of what is kept out, not even what the encoder makes of the words is learnt: queries to come are as new as that.
+    asked = [c.query for c in lessons.contexts if not split.is_apart(c.query)]
     fixed = dict.fromkeys(chain(chain.from_iterable(names), asked, (e.query for e in examples["labels"])))
     drawn = dict.fromkeys(chain(titles, (e.query for e in examples["catalogue"])))
     more = [text for text in drawn if text not in fixed]
@@ -263,10 +260,8 @@ def _calibrated(out: Path, taxonomy: Taxonomy, tree: Tree, held: Sequence[Label]
     about = {"dimension": settings.dimension, "bits": settings.bits, "categories": tree.ids}
     write_about(out, **about, policy=undecided)  # type: ignore[arg-type]
     predicted = Student(out, taxonomy).predict([label.query for label in held])
-    right = [_right(label, tree) for label in held]
-    policy = calibrate(
-        Held(probabilities=predicted.probabilities, right=right), tree, target=settings.target, error=settings.error
-    )
+    seen = Held(probabilities=predicted.probabilities, right=_right(held, tree))
+    policy = calibrate(seen, tree, target=settings.target, error=settings.error)
     write_about(out, **about, policy=policy)  # type: ignore[arg-type]
     return Student(out, taxonomy)
 
@@ -276,12 +271,12 @@ def _top1(network: Network, table: FeatureTable, features: Features, labels: Seq
     with torch.no_grad():
         sums = table.bag(features([label.query for label in labels])).sums
         best = network.logits(functional.normalize(sums, dim=1))[:, :-1].argmax(1).tolist()
-    return sum(row in _right(label, tree) for row, label in zip(best, labels, strict=True)) / max(1, len(labels))
+    return sum(row in right for row, right in zip(best, _right(labels, tree), strict=True)) / len(labels)
 
 
-def _right(label: Label, tree: Tree) -> frozenset[int]:
+def _right(labels: Sequence[Label], tree: Tree) -> list[frozenset[int]]:
     row = {category_id: i for i, category_id in enumerate(tree.ids)}
-    return frozenset(row[category.id] for category in label.understanding.categories)
+    return [frozenset(row[category.id] for category in label.understanding.categories) for label in labels]
 
 
 def _scores(student: Student, tree: Tree, labels: Iterable[Label]) -> tuple[TierScore, ...]:
@@ -292,7 +287,7 @@ def _scores(student: Student, tree: Tree, labels: Iterable[Label]) -> tuple[Tier
     return score_tiers(
         [label.tier for label in measured],
         probabilities,
-        [_right(label, tree) for label in measured],
+        _right(measured, tree),
         tree,
         student.about.policy,
     )

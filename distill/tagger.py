@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,6 @@ class TaggerCard:
         forms: Texts for which it knows the shop's form.
         parity: Of the export.
         agreement: With the teacher, on labels kept out of training; None where there are none.
-        seconds: That all of it took.
     """
 
     examples: int
@@ -46,7 +44,6 @@ class TaggerCard:
     forms: int
     parity: TaggerParity
     agreement: SpanAgreement | None
-    seconds: float
 
 
 def distil_tagger(
@@ -79,7 +76,6 @@ def distil_tagger(
         ReleaseError: when the tokenizer cannot be read.
         QuerywiseError: when the tokenizer is not the encoder's, or the export marks other spans than what was trained.
     """
-    started = time.monotonic()
     known = list(labels)
     examples = span_examples(known)
     spans = sum(tag % 2 for example in examples for tag in example.tags)
@@ -105,7 +101,6 @@ def distil_tagger(
         forms=sum(map(len, values.values())),
         parity=parity,
         agreement=_agreement(Tagger(folder), list(test)),
-        seconds=round(time.monotonic() - started, 1),
     )
 
 

@@ -19,7 +19,7 @@ import polars as pl
 from domain.label import Tier
 from domain.taxonomy import Node, Taxonomy
 
-__all__ = ["ContextReport", "ContextSettings", "compute_context"]
+__all__ = ["ContextReport", "ContextSettings", "compute_context", "declare_shoppers"]
 
 _STEPS = ("10_traffic", "20_actions", "30_demand", "40_annotations", "50_sessions", "90_context")
 
@@ -107,10 +107,15 @@ def _declare_inputs(
     _create(db, "products", products.select("product_id", "category_id", "brand"))
     _create(db, "product_attributes", _attributes(products))
     _create(db, "lineage", _lineage(pl.read_parquet(warehouse / "taxonomy.parquet")))
-    _create(db, "settings", pl.DataFrame([asdict(settings)]))
+    declare_shoppers(db, settings=settings, internal=internal)
     _create(
         db, "action_weights", pl.DataFrame({"action": list(weights), "weight": [float(w) for w in weights.values()]})
     )
+
+
+def declare_shoppers(db: duckdb.DuckDBPyConnection, *, settings: ContextSettings, internal: tuple[str, ...]) -> None:
+    """Create the tables by which `10_traffic.sql` tells shoppers from crawlers and from the shop's own people."""
+    _create(db, "settings", pl.DataFrame([asdict(settings)]))
     patterns = [glob.replace("%", r"\%").replace("_", r"\_").replace("*", "%").replace("?", "_") for glob in internal]
     _create(db, "internal_patterns", pl.DataFrame({"pattern": patterns}, schema={"pattern": pl.String}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -74,7 +75,10 @@ def need_training() -> None:
     """
     for name in ("torch", "onnx", "scipy", "transformers"):
         if find_spec(name) is None:
-            raise UserError(f"training the student needs {name}", hint="pip install 'querywise[distill]'")
+            raise UserError(
+                f"training the student needs {name}",
+                hint="pip install 'querywise[distill]', or leave it out: `querywise run --no-distill`",
+            )
 
 
 @contextmanager
@@ -124,8 +128,10 @@ def distill_shop(
     if not tokenizer.is_file():
         raise StageMissing("there is no retrieval index", hint=f"run `querywise index {shop.folder}` first")
     begin(shop, "distill")
+    for unfinished in shop.work.glob(f".{shop.student.name}.*.tmp"):
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     card = distil(lessons, shop.student, tokenizer, settings=settings, progress=progress)
-    done(shop, "distill", _inputs(shop, people), {"seconds": card.seconds})
+    done(shop, "distill", _inputs(shop, people), {})
     return card
 
 
@@ -173,4 +179,3 @@ def show_card(card: Card) -> None:
     if card.tagger and card.tagger.agreement:
         agreed = card.tagger.agreement
         console.print(f"spans: F1 {agreed.exact:.3f} exact, {agreed.overlap:.3f} overlapping, on {agreed.queries:,}")
-    console.print(f"trained in {card.seconds} s")

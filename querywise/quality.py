@@ -16,7 +16,6 @@ So every category has the mean 0.5, and the log favours no category over another
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +25,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from domain.evidence import ContextSettings
+from domain.evidence import ContextSettings, declare_shoppers
 from release.quality import NEUTRAL, SIDES, ProductQualities
 
 __all__ = ["VERSION", "compute_quality"]
@@ -105,24 +104,13 @@ def compute_quality(
         db.execute("SET preserve_insertion_order = false")
         for name in ("searches", "events", "products"):
             db.execute(f"CREATE VIEW {name} AS FROM '{warehouse / name}.parquet'")
-        _create(db, "settings", pl.DataFrame([asdict(settings)]))
+        declare_shoppers(db, settings=settings, internal=internal)
         most = max(weights.values(), default=0.0) or 1.0  # ranks need no scale
         named = {"action": list(weights), "weight": [weight / most for weight in weights.values()]}
-        _create(db, "action_weights", pl.DataFrame(named, schema={"action": pl.String, "weight": pl.Float64}))
-        patterns = list(map(_like, internal))
-        _create(db, "internal_patterns", pl.DataFrame({"pattern": patterns}, schema={"pattern": pl.String}))
+        scaled = pl.DataFrame(named, schema={"action": pl.String, "weight": pl.Float64})
+        db.register("action_weights", scaled.to_arrow())
         # The same shoppers as in the contexts: no crawlers, and nobody of the shop's own.
         db.execute(files("domain").joinpath("sql", "10_traffic.sql").read_text())
         ranks = db.sql(_RANKS, params={"prior": _PRIOR, "neutral": NEUTRAL}).to_arrow_table()
     values = np.column_stack([ranks[side].to_numpy() for side in SIDES]).astype(np.float32)
     return ProductQualities(product_ids=ranks["product_id"].to_pylist(), values=values)
-
-
-def _create(db: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    db.register("incoming", frame.to_arrow())
-    db.execute(f"CREATE TABLE {name} AS FROM incoming")
-    db.unregister("incoming")
-
-
-def _like(glob: str) -> str:
-    return glob.replace("%", r"\%").replace("_", r"\_").replace("*", "%").replace("?", "_")

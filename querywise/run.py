@@ -170,7 +170,7 @@ def _distill(shop: Shop) -> None:
         try:
             card = distill_shop(shop, progress=tell)
         except NoLessons as error:
-            console.print(f"no student: {error}")
+            console.print(f"no student was trained: {error}")
             return
     show_card(card)
 

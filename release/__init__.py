@@ -8,8 +8,9 @@ from release.current import current_release, list_releases, point_to, previous_r
 from release.gate import GateRecord, GateVerdict, Override
 from release.key import find_gate_key, gate_key
 from release.manifest import Manifest
+from release.opening import open_release, verify_release
 from release.promotion import promote
-from release.release import EmbedKind, Release, open_release, verify_release
+from release.release import EmbedKind, Release
 from release.retriever import Candidate, LoadRetriever, Retriever, WordOverlap, open_retriever
 from release.signature import sign_gate, verify_gate
 

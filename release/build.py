@@ -43,8 +43,8 @@ from release.manifest import (
     served_ids_json,
     write_manifest,
 )
+from release.opening import verify_release
 from release.quality import ProductQualities, write_quality
-from release.release import verify_release
 from release.student import Student
 
 __all__ = ["build_release"]

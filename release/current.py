@@ -9,7 +9,7 @@ from domain.errors import ReleaseError
 from domain.files import sync_folder
 from release.lock import changing
 from release.manifest import MANIFEST
-from release.release import verify_release
+from release.opening import verify_release
 
 __all__ = [
     "current_release",

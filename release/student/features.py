@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from domain.errors import ReleaseError
 from release.student.grams import MAX_CHARACTERS, WordGrams, pair_id, word_grams
 
-__all__ = ["TOKENIZER", "Features", "Ids"]
+__all__ = ["TOKENIZER", "Features", "Ids", "open_tokenizer", "pieces_of"]
 
 Ids = npt.NDArray[np.int32]
 
@@ -26,6 +26,29 @@ TOKENIZER = "tokenizer.json"
 
 _MOST_KEPT: Final = 1_000_000
 """Rows of words that are kept at most: some 40,000 words, or 20 MB."""
+
+
+def open_tokenizer(folder: Path) -> Tokenizer:
+    """Open the `tokenizer.json` of a folder; it neither fills texts up nor cuts them.
+
+    Raises:
+        ReleaseError: when the file is missing or no tokenizer.
+    """
+    path = folder / TOKENIZER
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise ReleaseError(
+            f"{path} cannot be read: {error}", hint="run `querywise distill` again, then `release build`"
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def pieces_of(tokenizer: Tokenizer) -> int:
+    """Return a bound of a tokenizer's numbers; a vocabulary can have holes, so that its size is none."""
+    return max(tokenizer.get_vocab().values(), default=-1) + 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,15 +71,8 @@ class Features:
     """
 
     def __init__(self, folder: Path, *, bits: int) -> None:
-        path = folder / TOKENIZER
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise ReleaseError(f"{path} cannot be read: {error}", hint="build the student anew") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        # A vocabulary can have holes, so that its size is no bound of its numbers.
-        self._pieces = max(self._tokenizer.get_vocab().values(), default=-1) + 1
+        self._tokenizer = open_tokenizer(folder)
+        self._pieces = pieces_of(self._tokenizer)
         self._bits = bits
         self._known: dict[str, _Word] = {}
         self._kept = 0

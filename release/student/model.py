@@ -108,10 +108,15 @@ class Student:
         self.about = read_about(folder)
         self.tree = Tree.of(taxonomy)
         if self.tree.ids != self.about.categories:
-            raise ReleaseError(f"{folder} was trained for another taxonomy", hint="build the student anew")
+            raise ReleaseError(
+                f"{folder} was trained for another taxonomy", hint="run `querywise distill` again, then `release build`"
+            )
         levels = min(len(self.about.policy.own), len(self.about.policy.ancestor))
         if levels <= self.tree.depth.max(initial=-1):
-            raise ReleaseError(f"{folder / ABOUT} has too few levels for its tree", hint="build the student anew")
+            raise ReleaseError(
+                f"{folder / ABOUT} has too few levels for its tree",
+                hint="run `querywise distill` again, then `release build`",
+            )
         self.features = Features(folder, bits=self.about.bits)
         self._at_once = _AT_ONCE[provider]
         half = folder / HALF
@@ -141,11 +146,14 @@ class Student:
         try:
             nothing = self._session.run(None, {"rows": np.full((1, 1), self.features.filler, dtype=np.int32)})
         except Exception as error:  # the library raises nothing narrower
-            raise ReleaseError(f"{folder / MODEL} cannot be run: {error}", hint="build the student anew") from error
+            raise ReleaseError(
+                f"{folder / MODEL} cannot be run: {error}", hint="run `querywise distill` again, then `release build`"
+            ) from error
         sizes = [(1, self.about.dimension), (1, len(self.tree.ids) + 1), (1, len(SPECIFICITIES))]
         if [output.shape for output in nothing] != sizes or nothing[0].any():
             raise ReleaseError(
-                f"{MODEL} does not belong to {ABOUT} and the tokenizer in {folder}", hint="build the student anew"
+                f"{MODEL} does not belong to {ABOUT} and the tokenizer in {folder}",
+                hint="run `querywise distill` again, then `release build`",
             )
 
 
@@ -165,7 +173,9 @@ def open_session(path: Path, *, provider: Provider, threads: int) -> Any:
         # By default a failure on the GPU, at whatever call, would move the session to the CPU.
         session = onnxruntime.InferenceSession(str(path), options, providers=[wanted], enable_fallback=0)
     except Exception as error:  # the library raises nothing narrower
-        raise ReleaseError(f"{path} cannot be opened: {error}", hint="build the student anew") from error
+        raise ReleaseError(
+            f"{path} cannot be opened: {error}", hint="run `querywise distill` again, then `release build`"
+        ) from error
     # Without its libraries the CUDA provider only logs an error and leaves the work to the CPU.
     if session.get_providers()[0] != wanted:
         raise ReleaseError(
@@ -185,9 +195,13 @@ def read_about(folder: Path) -> About:
     try:
         about = _about.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise ReleaseError(f"{path} cannot be read: {error}", hint="build the student anew") from error
+        raise ReleaseError(
+            f"{path} cannot be read: {error}", hint="run `querywise distill` again, then `release build`"
+        ) from error
     if about.schema_version != _SCHEMA:
-        raise ReleaseError(f"{path} has schema version {about.schema_version}, not {_SCHEMA}", hint="build it anew")
+        raise ReleaseError(
+            f"{path} has schema version {about.schema_version}, not {_SCHEMA}", hint="run `querywise distill` again"
+        )
     return about
 
 

@@ -130,9 +130,14 @@ class Tagger:
         try:
             [scores] = self._session.run(None, {"vectors": vectors, "there": np.ones((1, 1, 1), dtype=np.float32)})
         except Exception as error:  # the library raises nothing narrower
-            raise ReleaseError(f"{folder / MODEL} cannot be run: {error}", hint="build the student anew") from error
+            raise ReleaseError(
+                f"{folder / MODEL} cannot be run: {error}", hint="run `querywise distill` again, then `release build`"
+            ) from error
         if scores.shape != (1, 1, self.about.tags):
-            raise ReleaseError(f"{MODEL} does not belong to {ABOUT} in {folder}", hint="build the student anew")
+            raise ReleaseError(
+                f"{MODEL} does not belong to {ABOUT} in {folder}",
+                hint="run `querywise distill` again, then `release build`",
+            )
 
 
 def _portions(lengths: Sequence[int]) -> list[list[int]]:
@@ -160,12 +165,19 @@ def read_tagger_about(folder: Path) -> TaggerAbout:
     try:
         about = _about.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise ReleaseError(f"{path} cannot be read: {error}", hint="build the student anew") from error
+        raise ReleaseError(
+            f"{path} cannot be read: {error}", hint="run `querywise distill` again, then `release build`"
+        ) from error
     if about.schema_version != _SCHEMA:
-        raise ReleaseError(f"{path} has schema version {about.schema_version}, not {_SCHEMA}", hint="build it anew")
+        raise ReleaseError(
+            f"{path} has schema version {about.schema_version}, not {_SCHEMA}", hint="run `querywise distill` again"
+        )
     sizes = {len(about.starts), len(about.ends), len(about.transitions), *map(len, about.transitions)}
     if sizes != {about.tags}:
-        raise ReleaseError(f"{path} does not have {about.tags} tags throughout", hint="build the student anew")
+        raise ReleaseError(
+            f"{path} does not have {about.tags} tags throughout",
+            hint="run `querywise distill` again, then `release build`",
+        )
     return about
 
 
@@ -198,4 +210,6 @@ def _read_values(folder: Path) -> Values:
     try:
         return _values.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise ReleaseError(f"{path} cannot be read: {error}", hint="build the student anew") from error
+        raise ReleaseError(
+            f"{path} cannot be read: {error}", hint="run `querywise distill` again, then `release build`"
+        ) from error

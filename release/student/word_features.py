@@ -11,10 +11,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
-from domain.errors import ReleaseError
-from release.student.features import TOKENIZER
+from release.student.features import open_tokenizer, pieces_of
 
 __all__ = ["GRAMS", "OWN", "PIECES", "WIDTH", "WordFeatures", "WordRows"]
 
@@ -56,15 +54,8 @@ class WordFeatures:
     """
 
     def __init__(self, folder: Path, *, bits: int) -> None:
-        path = folder / TOKENIZER
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise ReleaseError(f"{path} cannot be read: {error}", hint="build the student anew") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        # A vocabulary can have holes, so that its size is no bound of its numbers.
-        self.pieces: Final = max(self._tokenizer.get_vocab().values(), default=-1) + 1
+        self._tokenizer = open_tokenizer(folder)
+        self.pieces: Final = pieces_of(self._tokenizer)
         self.bits: Final = bits
 
     @property

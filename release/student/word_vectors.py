@@ -59,10 +59,15 @@ class WordVectors:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 self._table, self._scales = arrays["table"], arrays["scales"]
         except Exception as error:  # what a damaged archive raises has many names
-            raise ReleaseError(f"{path} cannot be read: {error}", hint="build the student anew") from error
+            raise ReleaseError(
+                f"{path} cannot be read: {error}", hint="run `querywise distill` again, then `release build`"
+            ) from error
         fits = self._table.ndim == 2 and self._scales.shape == (features.rows,) == self._table.shape[:1]
         if not fits or (self._table.dtype, self._scales.dtype) != (np.int8, np.float32) or self._table[-1].any():
-            raise ReleaseError(f"{path} does not belong to the tokenizer beside it", hint="build the student anew")
+            raise ReleaseError(
+                f"{path} does not belong to the tokenizer beside it",
+                hint="run `querywise distill` again, then `release build`",
+            )
         self._features = features
         self._vector = lru_cache(maxsize=_REMEMBERED)(self._make)
 
