@@ -2,12 +2,14 @@
 
     python -m benchmarks.student_scale --shop FOLDER --work FOLDER [--gold FILE] [--pseudo 200000]
 
-The shop has to be labelled (`querywise label`); its student is not touched. Prints Markdown.
+Trained for as many steps as draw every pseudo-query once. The shop has to be labelled (`querywise label`); its student
+is not touched. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import resource
 import sys
 import time
@@ -52,7 +54,7 @@ def main() -> None:
         with TemporaryDirectory() as scratch:
             card = distill_shop(
                 _elsewhere(shop, Path(scratch)),
-                Settings(pseudo=options.pseudo),
+                _settings(options.pseudo),
                 gold=options.gold,
                 progress=clock.tell,
             )
@@ -66,6 +68,13 @@ def main() -> None:
     sizes = "; ".join(f"{parity.precision} {parity.megabytes:.1f} MB" for parity in card.parity)
     lines += ["", f"At most {peak:.1f} GiB of memory. Models: {sizes}."]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _settings(pseudo: int) -> Settings:
+    settings = Settings(pseudo=pseudo)
+    recipe = settings.recipe
+    once = math.ceil(pseudo / (recipe.batch * recipe.mix["catalogue"]))
+    return replace(settings, recipe=replace(recipe, steps=max(recipe.steps, once)))
 
 
 def _elsewhere(shop: Shop, scratch: Path) -> Shop:

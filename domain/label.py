@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from domain.discovery import Ideas
 from domain.files import replace_atomically
 from domain.understanding import Understanding
 
@@ -46,13 +47,17 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One query of a shop, its tier and searches in the log, and its understanding."""
+    """One query of a shop, its tier and searches in the log, and its understanding.
+
+    ``ideas`` are what was proposed to show for it; None where nobody was asked.
+    """
 
     query: str
     tier: Tier
     searches: int
     understanding: Understanding
     provenance: Provenance
+    ideas: Ideas | None = None
 
 
 label_adapter: TypeAdapter[Label] = TypeAdapter(Label)

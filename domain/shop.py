@@ -84,6 +84,11 @@ class Shop:
         return self.work / "labels" / "labels.jsonl"
 
     @property
+    def content_file(self) -> Path:
+        """Discovery content by query, grounded in the catalogue."""
+        return self.work / "content.jsonl"
+
+    @property
     def bare_labels_file(self) -> Path:
         """Labels by a model that was shown none of the log's evidence, for comparison."""
         return self.labels_file.with_name("labels-without-context.jsonl")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -16,6 +16,7 @@ __all__ = [
     "Answer",
     "AnswerAnnotation",
     "AnswerCategory",
+    "AnswerIdea",
     "AnswerRewrite",
     "Unparseable",
     "join_answers",
@@ -94,6 +95,25 @@ class _Annotations:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerIdea:
+    """Something to show for the query: its heading, the search that finds it, and the model's reason."""
+
+    __pydantic_config__ = _STRICT
+    label: str
+    query: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Discover:
+    __pydantic_config__ = _STRICT
+    need: str
+    substitutes: tuple[AnswerIdea, ...]
+    complements: tuple[AnswerIdea, ...]
+    explore: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """What was answered about a query, by one prompt or by several that each ask for a part."""
 
@@ -103,6 +123,9 @@ class Answer:
     categories: tuple[AnswerCategory, ...] = ()
     annotations: tuple[AnswerAnnotation, ...] = ()
     rewrites: tuple[AnswerRewrite, ...] = ()
+    substitutes: tuple[AnswerIdea, ...] = ()
+    complements: tuple[AnswerIdea, ...] = ()
+    explore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +140,7 @@ _adapters: dict[Task, TypeAdapter[Any]] = {
     "categories": TypeAdapter(_Categories),
     "rewrites": TypeAdapter(_Rewrites),
     "annotations": TypeAdapter(_Annotations),
+    "discover": TypeAdapter(_Discover),
 }
 
 
@@ -141,7 +165,7 @@ def read_completion(completion: Completion, task: Task) -> Answer | Unparseable:
 def join_answers(answers: Iterable[Answer]) -> Answer:
     """Return one answer of the parts; where two give the same field, the first that gives anything counts."""
     parts = tuple(answers)
-    names = ("need", "spelling", "specificity", "categories", "annotations", "rewrites")
+    names = [field.name for field in fields(Answer)]
     return Answer(**{n: next((v for part in parts if (v := getattr(part, n))), getattr(Answer(), n)) for n in names})
 
 

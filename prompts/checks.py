@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.context import DomainContext
+from domain.discovery import Ideas
 from domain.encoder import Vectors
 from domain.retrieval import RetrievalIndex
 from domain.taxonomy import Taxonomy
@@ -25,6 +26,7 @@ from prompts.coherence import (
 )
 from prompts.departments import Departments
 from prompts.guardrail import DEFAULT_GUARDRAIL, Guardrail, judge_categories
+from prompts.ideas import check_ideas
 from prompts.rejection import DropReason, Part, Rejected
 from prompts.rewrite_safety import RewriteJudge
 
@@ -43,6 +45,7 @@ class Checked:
     categories: tuple[Category, ...]
     annotations: tuple[Annotation, ...]
     rewrites: tuple[Rewrite, ...]
+    ideas: Ideas
     rejected: tuple[Rejected, ...]
 
     @property
@@ -80,12 +83,14 @@ def check_answer(
     rewrites = check.rewrites(bounds, [c.id for c in categories])
     spelling = next((r.query for r in rewrites if r.type == "spelling"), None)
     annotations = check.annotations(spelling, [c.id for c in categories])
+    ideas = check_ideas(answer, query=query, reject=check.reject)
     return Checked(
         need=answer.need.strip(),
         specificity=check.specificity(annotations),
         categories=categories,
         annotations=annotations,
         rewrites=rewrites,
+        ideas=ideas,
         rejected=tuple(check.rejected),
     )
 
@@ -118,19 +123,19 @@ class _Check:
         for category in chosen:
             category_id = offered.get(category.id.strip())
             if category_id is None:
-                self._reject("category", category.id, "category_not_offered")
+                self.reject("category", category.id, "category_not_offered")
                 continue
             path = " > ".join(self.taxonomy.path(category_id))
             if category_id in kept:
-                self._reject("category", path, "category_repeated")
+                self.reject("category", path, "category_repeated")
             elif category_id in doubted:
-                self._reject("category", path, doubted[category_id])
+                self.reject("category", path, doubted[category_id])
             elif any(
                 self.taxonomy.is_ancestor(category_id, k) or self.taxonomy.is_ancestor(k, category_id) for k in kept
             ):
-                self._reject("category", path, "category_with_its_ancestor")
+                self.reject("category", path, "category_with_its_ancestor")
             elif kept and _unit(category.confidence) < guardrail.confidence:
-                self._reject("category", path, "category_unsure")
+                self.reject("category", path, "category_unsure")
             else:
                 kept[category_id] = _unit(category.confidence)
         return tuple(Category(id=i, path=self.taxonomy.path(i), confidence=c) for i, c in kept.items())
@@ -162,15 +167,15 @@ class _Check:
             starts = [match.start() for match in found]
             free = [s for s in starts if all(s + len(text) <= k.start or s >= k.end for k in kept)]
             if not starts:
-                self._reject("annotation", annotation.text, "annotation_not_in_query")
+                self.reject("annotation", annotation.text, "annotation_not_in_query")
             elif not free:
-                self._reject("annotation", annotation.text, "annotation_overlaps")
+                self.reject("annotation", annotation.text, "annotation_overlaps")
             elif spelling and brand_against_spelling(annotation, spelling):
-                self._reject("annotation", annotation.text, "annotation_against_spelling")
+                self.reject("annotation", annotation.text, "annotation_against_spelling")
             else:
                 verdict = judge.read(text, annotation.type, annotation.value)
                 if verdict.objection is not None:
-                    self._reject("annotation", annotation.value, verdict.objection)
+                    self.reject("annotation", annotation.value, verdict.objection)
                 span = {"start": free[0], "end": free[0] + len(text)}
                 kept.append(Annotation(text=text, type=annotation.type, value=verdict.value, **span))
         return tuple(sorted(kept, key=lambda a: a.start))
@@ -193,7 +198,7 @@ class _Check:
             if objection is None:
                 kept[text] = Rewrite(query=text, type=rewrite.type, confidence=_unit(rewrite.confidence))
             else:
-                self._reject("rewrite", rewrite.query, objection)
+                self.reject("rewrite", rewrite.query, objection)
         return tuple(kept.values())
 
     def specificity(self, annotations: tuple[Annotation, ...]) -> Specificity | None:
@@ -201,10 +206,10 @@ class _Check:
         if specificity is None:
             return None
         if not fits_annotations(specificity, annotations):
-            self._reject("specificity", specificity, "specificity_against_annotation")
+            self.reject("specificity", specificity, "specificity_against_annotation")
             return None
         if not fits_evidence(specificity, self.query, annotations, self.departments):
-            self._reject("specificity", specificity, "specificity_against_evidence")
+            self.reject("specificity", specificity, "specificity_against_evidence")
             return None
         return specificity
 
@@ -227,7 +232,8 @@ class _Check:
 
         return spelling_against_brand(text, self.answer.annotations, self.query, is_known)
 
-    def _reject(self, part: Part, text: str, reason: DropReason) -> None:
+    def reject(self, part: Part, text: str, reason: DropReason) -> None:
+        """Note that something is left out."""
         self.rejected.append(Rejected(part=part, text=text, reason=reason))
 
 

@@ -24,6 +24,7 @@ _ANSWER_BYTES: dict[Task, tuple[float, float]] = {
     "categories": (150, 350),
     "rewrites": (150, 350),
     "annotations": (50, 250),
+    "discover": (700, 1200),
 }
 _TOKENS_A_BYTE = (0.19, 0.38)  # as measured for prompts: see prompts/tokens.py
 _ENOUGH = 20  # completions of a prompt from which its own mean is taken

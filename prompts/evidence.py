@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from domain.context import DomainContext
 from domain.taxonomy import Taxonomy
 
-__all__ = ["quote", "quote_path", "render_evidence"]
+__all__ = ["quote", "quote_path", "render_demand", "render_evidence", "render_followed", "render_stock"]
+
+_NOTHING_GIVEN = "none is given."
+_SHELVES = 4
 
 # Printable to Python, and shown as nothing or as a blank: selectors of variants, joiners, fillers.
 _NOTHING = (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x16FE4, 0x1D159)
@@ -40,11 +43,24 @@ def render_evidence(context: DomainContext | None, *, taxonomy: Taxonomy, titles
         titles: Product titles by id; products without one are left out.
     """
     if context is None:
-        return "none is given."
-    lines = [
-        f"- searched {context.searches} times by {context.clients} shoppers; "
-        f"{_percent(context.acted_share)} of the searches led to a click, a cart or a purchase{_empty(context)}"
-    ]
+        return _NOTHING_GIVEN
+    return "\n".join([*_demand(context, taxonomy, titles), *_followed(context)])
+
+
+def render_demand(context: DomainContext | None, *, taxonomy: Taxonomy, titles: Mapping[str, str]) -> str:
+    """Return the part of the evidence that says what shoppers of a query took; arguments as of `render_evidence`."""
+    return _NOTHING_GIVEN if context is None else "\n".join(_demand(context, taxonomy, titles))
+
+
+def render_followed(context: DomainContext | None) -> str:
+    """Return the part of the evidence that says what shoppers searched after a query."""
+    if context is None:
+        return _NOTHING_GIVEN
+    return "\n".join([_traffic(context), *(_followed(context) or ["- nothing was searched next often enough to tell"])])
+
+
+def _demand(context: DomainContext, taxonomy: Taxonomy, titles: Mapping[str, str]) -> list[str]:
+    lines = [_traffic(context)]
     own = [c for c in context.categories if c.is_own][:6]
     if own:
         lines.append("- where the demand goes, corrected for position:")
@@ -61,11 +77,35 @@ def render_evidence(context: DomainContext | None, *, taxonomy: Taxonomy, titles
     facets = [f"{quote(f.name)} {quote(f.value)} {_percent(f.share)}" for f in context.annotations]
     if facets:
         lines.append("- what they chose has: " + "; ".join(facets[:6]))
+    return lines
+
+
+def _followed(context: DomainContext) -> list[str]:
+    lines = []
     if context.reformulations:
         lines.append("- retyped as: " + "; ".join(f"{quote(r.query)} ({r.count})" for r in context.reformulations))
     if context.next_queries:
         lines.append("- searched next: " + "; ".join(f"{quote(n.query)} ({n.count})" for n in context.next_queries[:6]))
-    return "\n".join(lines)
+    return lines
+
+
+def _traffic(context: DomainContext) -> str:
+    return (
+        f"- searched {context.searches} times by {context.clients} shoppers; "
+        f"{_percent(context.acted_share)} of the searches led to a click, a cart or a purchase{_empty(context)}"
+    )
+
+
+def render_stock(found: Mapping[str, int], taxonomy: Taxonomy) -> str:
+    """Return how many products hold every word of a query and where most of them lie, from their number by category."""
+    if not found:
+        return "no product holds all words of the query."
+    most = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:_SHELVES]
+    shelves = "; ".join(f"{quote_path(taxonomy, category_id)} ({count})" for category_id, count in most)
+    total = sum(found.values())
+    return (
+        f"{total} product{'s' if total > 1 else ''} hold{'' if total > 1 else 's'} all words of the query: {shelves}."
+    )
 
 
 def _percent(share: float) -> str:

@@ -33,6 +33,7 @@ _PARTS: dict[Task, tuple[str, ...]] = {
     "categories": ("specificity", "categories"),
     "rewrites": ("rewrites",),
     "annotations": ("annotations",),
+    "discover": ("specificity", "categories"),
 }
 
 

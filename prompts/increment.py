@@ -174,7 +174,7 @@ def _why(
     made = label.provenance
     if made.model != teacher.model:
         return "model_changed"
-    if made.prompt != teacher.prompt_id:
+    if made.prompt != "+".join(prompt.id for prompt in teacher.prompts_of(context)):
         return "prompt_changed"
     if made.examples != teacher.examples_id:
         return "examples_changed"

@@ -143,7 +143,7 @@ class _Labeller:
         checked = self._teacher.check(question, join_answers(reading.answer for reading in readings))
         provenance = Provenance(
             model=readings[0].model,
-            prompt=self._teacher.prompt_id,
+            prompt=question.prompt_id,
             key="+".join(reading.key for reading in readings),
             context=self._context,
             taxonomy=self._taxonomy,
@@ -158,6 +158,7 @@ class _Labeller:
             searches=context.searches,
             understanding=self._teacher.understanding(question, checked),
             provenance=provenance,
+            ideas=checked.ideas if any(part.prompt.task == "discover" for part in question.parts) else None,
         )
 
 

@@ -27,13 +27,14 @@ Task = Literal[
     "categories",
     "rewrites",
     "annotations",
+    "discover",
     "judge_relevance",
     "judge_category",
     "judge_rewrite",
     "judge_substitute",
     "judge_complement",
 ]
-"""What a prompt asks for: all parts of an understanding in one answer, one of them, or verdicts on answers."""
+"""What a prompt asks for: all that a query means in one answer, a part of it, discovery content, or verdicts."""
 
 
 _PARTS = re.compile(r"\A\+\+\+\n(.*?)\n\+\+\+\n+=== system ===\n(.*?)\n=== user ===\n(.*)\Z", re.DOTALL)

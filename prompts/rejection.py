@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["DropReason", "Part", "Rejected"]
 
-Part = Literal["category", "annotation", "rewrite", "specificity"]
+Part = Literal["category", "annotation", "rewrite", "specificity", "idea"]
 
 DropReason = Literal[
     "category_not_offered",
@@ -36,8 +36,13 @@ DropReason = Literal[
     "spelling_against_brand",
     "specificity_against_annotation",
     "specificity_against_evidence",
+    "idea_empty",
+    "idea_too_long",
+    "idea_repeated",
+    "idea_one_too_many",
 ]
-"""The reason begins with the part that it takes out; a spelling is a rewrite.
+"""The reason begins with the part that it takes out; a spelling is a rewrite. An idea is discovery content; one that
+says what the query or another idea says is repeated.
 
 ``annotation_value_*`` takes out the value alone: the words stay tagged, and are their own value."""
 

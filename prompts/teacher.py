@@ -17,7 +17,7 @@ from prompts.candidates import CandidateFinder, Offer
 from prompts.checks import Checked, check_answer
 from prompts.completion import Completion
 from prompts.departments import related_queries
-from prompts.evidence import quote, render_evidence
+from prompts.evidence import quote, render_demand, render_evidence, render_followed, render_stock
 from prompts.examples import ExampleBank, render_examples
 from prompts.prompt_file import PromptFile
 from prompts.request import CompletionRequest
@@ -59,6 +59,11 @@ class Question:
     def key(self) -> str:
         """The hashes of its requests, with ``+`` between."""
         return "+".join(part.request.key for part in self.parts)
+
+    @property
+    def prompt_id(self) -> str:
+        """The ids of its prompts, as a label's provenance names them."""
+        return "+".join(part.prompt.id for part in self.parts)
 
 
 class Teacher:
@@ -110,8 +115,21 @@ class Teacher:
 
     @property
     def prompt_id(self) -> str:
-        """The ids of the prompts, as a label's provenance names them."""
+        """The ids of all its prompts."""
         return "+".join(prompt.id for prompt in self.prompts)
+
+    def prompts_of(self, context: DomainContext | None) -> tuple[PromptFile, ...]:
+        """Return the prompts that ask about a query.
+
+        Discovery content is asked for where the log has evidence for it, in head and torso; a tail query borrows it.
+        A teacher that asks for nothing else asks for it of every query.
+
+        Args:
+            context: What the log says of the query, or None.
+        """
+        if self._contexts is not None and context is not None and context.tier != "tail":
+            return self.prompts
+        return tuple(prompt for prompt in self.prompts if prompt.task != "discover") or self.prompts
 
     @property
     def examples_id(self) -> str:
@@ -144,12 +162,17 @@ class Teacher:
             shown = replace(shown, products=(), next_queries=(), reformulations=())
         offer = self._finder.offer(query, context, limit=30 if trim < 3 else 15 if trim < 4 else 10)
         examples = self._examples.nearest(query) if self._examples and not trim else []
+        prompts = self.prompts_of(context)
         values = {
             "shop": self._shop,
             "query": quote(query, longest=MAX_QUERY_LENGTH),
             "evidence": render_evidence(shown, taxonomy=self._taxonomy, titles=self._titles),
+            "demand": render_demand(shown, taxonomy=self._taxonomy, titles=self._titles),
+            "followed": render_followed(shown),
             "candidates": offer.text,
         }
+        if any("stock" in prompt.placeholders for prompt in prompts):
+            values["stock"] = render_stock(self._index.finds(query, self._taxonomy), self._taxonomy)
         parts = [
             Part(
                 prompt=prompt,
@@ -162,7 +185,7 @@ class Teacher:
                     nonce=self._nonce,
                 ),
             )
-            for prompt in self.prompts
+            for prompt in prompts
         ]
         return Question(query=query, context=context, offer=offer, parts=tuple(parts), trimmed=trim)
 
@@ -228,10 +251,12 @@ def turns_of(question: Question, kept: Callable[[str], Completion | None]) -> It
 
 def _distinct(prompts: Sequence[PromptFile]) -> tuple[PromptFile, ...]:
     tasks = [prompt.task for prompt in prompts]
-    if len(set(tasks)) < len(tasks) or ("understand" in tasks and len(tasks) > 1):
+    meaning = [task for task in tasks if task != "discover"]
+    if len(set(tasks)) < len(tasks) or ("understand" in meaning and len(meaning) > 1):
         raise PromptError(
             f"{', '.join(prompt.id for prompt in prompts)} ask for the same",
-            hint="name one prompt for everything, or one each of categories, rewrites and annotations",
+            hint="name one prompt for everything, or one each of categories, rewrites and annotations; "
+            "and one for discovery content besides",
         )
     return tuple(prompts)
 

@@ -18,12 +18,14 @@ from prompts.answer import (
     Answer,
     AnswerAnnotation,
     AnswerCategory,
+    AnswerIdea,
     AnswerRewrite,
     Unparseable,
     parse_answer,
 )
 
 SCHEMA: dict[str, Any] = dict(load_prompt("understand").schema)
+DISCOVER: dict[str, Any] = dict(load_prompt("discover").schema)
 FULL: dict[str, Any] = {
     "need": "Ginger ale of a brand.",
     "spelling": "vernors soda",
@@ -58,6 +60,30 @@ def test_an_answer_is_read_field_by_field() -> None:
         annotations=(AnswerAnnotation(text="vernos", type="brand", value="Vernors"),),
         rewrites=(AnswerRewrite(query="ginger ale", type="broader", confidence=0.8),),
     )
+
+
+IDEAS: dict[str, Any] = {
+    "need": "A soda to mix.",
+    "substitutes": [{"label": "Other sodas", "query": "tonic water", "why": "Mixes as well."}],
+    "complements": [],
+    "explore": ["drinks for a party"],
+}
+
+
+def test_discovery_content_is_read_with_its_own_task() -> None:
+    assert parse_answer(json.dumps(IDEAS), "discover") == Answer(
+        need="A soda to mix.",
+        substitutes=(AnswerIdea(label="Other sodas", query="tonic water", why="Mixes as well."),),
+        explore=("drinks for a party",),
+    )
+
+
+@pytest.mark.parametrize("name", [*IDEAS])
+def test_the_discovery_schema_and_the_reader_want_every_field(name: str) -> None:
+    less = {key: value for key, value in IDEAS.items() if key != name}
+    assert Draft202012Validator(DISCOVER).is_valid(IDEAS)
+    assert not Draft202012Validator(DISCOVER).is_valid(less)
+    assert isinstance(parse_answer(json.dumps(less), "discover"), Unparseable)
 
 
 GOOD = [FULL, BARE, changed("categories.0.confidence", 7), changed("annotations.0.value", "")]
@@ -111,10 +137,14 @@ def test_only_an_object_is_an_answer(document: Any) -> None:
         (SCHEMA["properties"]["categories"]["items"], AnswerCategory),
         (SCHEMA["properties"]["annotations"]["items"], AnswerAnnotation),
         (SCHEMA["properties"]["rewrites"]["items"], AnswerRewrite),
+        (DISCOVER, Answer),
+        (DISCOVER["properties"]["substitutes"]["items"], AnswerIdea),
+        (DISCOVER["properties"]["complements"]["items"], AnswerIdea),
     ],
 )
 def test_the_schema_names_the_fields_of_the_type_in_order(schema: dict[str, Any], kind: type) -> None:
-    names = [field.name for field in fields(kind)]
+    # One type holds whatever any prompt asks for; a prompt asks for some of it.
+    names = [field.name for field in fields(kind) if kind is not Answer or field.name in schema["required"]]
     # Structured output of most providers takes only schemas in which everything is required and nothing else allowed.
     assert (schema["required"], list(schema["properties"])) == (names, names)
     assert schema["additionalProperties"] is False

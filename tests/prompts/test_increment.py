@@ -11,7 +11,7 @@ from domain.context import NextQuery
 from domain.label import Label, Provenance
 from domain.taxonomy import Node, Taxonomy
 from domain.understanding import Category, Understanding
-from prompts import Failure
+from prompts import Failure, load_prompt
 from prompts.examples import ExampleBank
 from prompts.increment import Plan, distance, make_plan, tree_of
 
@@ -124,6 +124,17 @@ def test_a_label_stands_until_something_that_made_it_changes(plan, make_context,
     found = plan([make_context("milk")], [label("milk", **made)])
     assert found.reasons == ({reason: 1} if reason else {})
     assert len(found.carried) == (reason is None)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_prompt_that_does_not_ask_about_a_query_does_not_ask_it_anew(plan, make_context, label, shown) -> None:
+    contexts = [make_context("milk"), make_context("cola", tier="tail")]
+    made_by = load_prompt("understand@1").id
+    before = [label("milk", prompt=made_by), label("cola", prompt=made_by)]
+    more = {"prompts": ("understand@1", "discover@1"), "tiers": ("head", "tail"), "shown": shown}
+    found = plan(contexts, before, **more)
+    # Only the head query is asked for discovery content, and nobody is by a model that sees nothing of the log.
+    assert found.ask == (("milk",) if shown else ())
 
 
 @pytest.mark.parametrize(

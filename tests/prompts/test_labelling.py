@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from domain.context import NextQuery
+from domain.discovery import Idea, Ideas
 from domain.errors import CompletionError
 from domain.label import Label, Provenance, read_labels, write_labels
 from domain.understanding import Understanding
@@ -182,6 +183,27 @@ def test_a_query_with_one_part_missing_is_a_failure(run, corner, make_context) -
     result = run([make_context("milk")], {"milk": [categories, rewrites, "nope"]}, prompts=SINGLE)
     assert result.labels == ()
     assert [failure.kind for failure in result.failures] == ["missing_from_recording"]
+
+
+def test_a_label_keeps_the_ideas_and_says_who_was_asked(run, make_context, answer) -> None:
+    contexts = [make_context("milk"), make_context("cola", tier="tail")]
+    ideas = {
+        "need": "",
+        "substitutes": [],
+        "complements": [{"label": "With it", "query": "Cereal", "why": "Eaten together."}],
+        "explore": [],
+    }
+    result = run(
+        contexts,
+        {"milk": [answer.text(), json.dumps(ideas)], "cola": answer.text()},
+        prompts=("understand@1", "discover@1"),
+    )
+    milk, cola = result.labels
+    assert milk.ideas == Ideas(complements=(Idea(label="With it", query="cereal", why="Eaten together."),))
+    assert [name.split("#")[0] for name in milk.provenance.prompt.split("+")] == ["understand@1", "discover@1"]
+    assert cola.ideas is None
+    assert cola.provenance.prompt.split("#")[0] == "understand@1"
+    assert milk.understanding.substitutes == milk.understanding.complements == ()
 
 
 class TooLong:
