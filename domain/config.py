@@ -61,6 +61,7 @@ class ShopConfig:
         head_share: Queries that together make this share of searches are the head.
         torso_share: Queries up to this cumulative share are the torso; the rest is the tail.
         llm: The model and what it costs.
+        discovery: What discovery content must not hold.
     """
 
     name: str
@@ -76,6 +77,19 @@ class ShopConfig:
     head_share: float = 0.5
     torso_share: float = 0.9
     llm: LlmConfig = field(default_factory=lambda: LlmConfig())
+    discovery: DiscoveryConfig = field(default_factory=lambda: DiscoveryConfig())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoveryConfig:
+    """What `[discovery]` says.
+
+    Attributes:
+        block: Words and phrases that no suggestion and no idea may hold, beside those that ship with the product.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    block: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +141,7 @@ class _Document:
     log: _Log = field(default_factory=_Log)
     ingest: _Ingest = field(default_factory=_Ingest)
     llm: LlmConfig = field(default_factory=LlmConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
 
 
 _document: TypeAdapter[_Document] = TypeAdapter(_Document)
@@ -170,6 +185,7 @@ def parse_config(toml: Mapping[str, Any], path: Path) -> ShopConfig:
         head_share=document.log.head_share,
         torso_share=document.log.torso_share,
         llm=document.llm,
+        discovery=document.discovery,
     )
 
 
@@ -188,7 +204,7 @@ def _complaint(error: ValidationError, path: Path) -> ShopError:
 
 def _keys() -> list[str]:
     names = [*_Document.__dataclass_fields__, *_Log.__dataclass_fields__, *_Ingest.__dataclass_fields__]
-    return [*names, *LlmConfig.__dataclass_fields__]
+    return [*names, *LlmConfig.__dataclass_fields__, *DiscoveryConfig.__dataclass_fields__]
 
 
 def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

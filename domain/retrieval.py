@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,18 @@ from domain.files import replace_folder
 from domain.lexical import LexicalIndex, Stems
 from domain.taxonomy import Taxonomy
 
-__all__ = ["Candidate", "Found", "IndexedProduct", "NearestCategories", "RetrievalIndex", "build_index", "fuse"]
+__all__ = [
+    "Candidate",
+    "Found",
+    "IndexedProduct",
+    "NearestCategories",
+    "RankedProduct",
+    "RetrievalIndex",
+    "build_index",
+    "fuse",
+]
+
+_Item = TypeVar("_Item", str, int)
 
 _DEPTH = 40
 _PRODUCTS = 60
@@ -55,6 +67,25 @@ class IndexedProduct:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RankedProduct:
+    """A product near a text.
+
+    Attributes:
+        row: Of the product, in the order in which the index was built.
+        score: It orders products and is no probability.
+        cosine: Of the text and the title.
+        named: Share of the text's words, stop words aside, that title and brand hold.
+        held: Share of them that title, brand and the category names on the product's path hold.
+    """
+
+    row: int
+    score: float
+    cosine: float
+    named: float
+    held: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Found:
     """What a search found: ranked category ids by source, and the cosine of the nearest name or title."""
 
@@ -67,9 +98,9 @@ class Found:
         return [Candidate(category_id=i, score=score) for i, score in list(fused.items())[:limit]]
 
 
-def fuse(rankings: Iterable[tuple[float, Sequence[str]]]) -> dict[str, float]:
+def fuse(rankings: Iterable[tuple[float, Sequence[_Item]]]) -> dict[_Item, float]:
     """Return reciprocal rank fusion of weighted rankings, best first, ties in order of first appearance."""
-    fused: dict[str, float] = {}
+    fused: dict[_Item, float] = {}
     for weight, ranking in rankings:
         for rank, item in enumerate(ranking):
             fused[item] = fused.get(item, 0.0) + weight / (_RANK_CONSTANT + rank)
@@ -187,7 +218,7 @@ class RetrievalIndex:
             text: A normalised text.
             taxonomy: The tree that the index was built of.
         """
-        stems = [stem for stem in dict.fromkeys(self.stems(text)) if stem not in _STOP_WORDS]
+        stems = self.words(text)
         if not stems or self._product_words is None:
             return {}
         lineages = self._lineages(taxonomy)
@@ -197,6 +228,70 @@ class RetrievalIndex:
             found &= (self._product_words.scores([stem]) > 0) | np.take(on_path, self._used_category)
         rows, counts = np.unique(self._title_category[found], return_counts=True)
         return {self._ids[row]: int(count) for row, count in zip(rows, counts, strict=True)}
+
+    def words(self, text: str) -> list[str]:
+        """Return the stems of a normalised text, each once, stop words left out."""
+        return [stem for stem in dict.fromkeys(self.stems(text)) if stem not in _STOP_WORDS]
+
+    def products(
+        self,
+        query: str,
+        limit: int,
+        *,
+        taxonomy: Taxonomy,
+        vector: Vectors | None = None,
+        within: Sequence[str] = (),
+    ) -> list[RankedProduct]:
+        """Return up to `limit` products for a normalised text, best first; none for an empty one.
+
+        Ranked by reciprocal rank fusion of the cosine to the title and BM25 over title and brand.
+
+        Args:
+            query: A normalised text.
+            limit: How many.
+            taxonomy: The tree that the index was built of.
+            vector: The text's embedding, where it was made already.
+            within: Categories that the text names; their products, by the cosine, are one ranking more.
+        """
+        if not query or limit <= 0 or self._product_words is None:
+            return []
+        if vector is None:
+            [vector] = self.encoder.encode([query])
+        cosines = self._titles @ vector
+        depth = max(limit, _PRODUCTS)
+        lineages = self._lineages(taxonomy)
+        rankings = [_best(cosines, depth), _best(self._product_words.scores(self.stems(query)), depth)]
+        if within:
+            rows_within = [self._row[category_id] for category_id in within]
+            inside: npt.NDArray[np.bool_] = np.any(np.isin(lineages, rows_within), axis=1)
+            rankings.append(_best(np.where(inside[self._used_category], cosines, 0.0), depth))
+        fused = list(fuse((1.0, ranking.tolist()) for ranking in rankings).items())[:limit]
+        rows = np.array([row for row, _ in fused], dtype=np.intp)
+        named, held = self._shares(self.words(query), rows, lineages)
+        return [
+            RankedProduct(row=row, score=score, cosine=float(cosines[row]), named=float(n), held=float(h))
+            for (row, score), n, h in zip(fused, named, held, strict=True)
+        ]
+
+    def similarity(self, category_ids: Sequence[str], others: Sequence[str]) -> float:
+        """Return the greatest cosine of a category's parent and name to another's; 0 where one side is empty."""
+        if not category_ids or not others:
+            return 0.0
+        one, other = (self._paths[[self._row[i] for i in ids]] for ids in (category_ids, others))
+        return float((one @ other.T).max())
+
+    def _shares(
+        self, stems: Sequence[str], rows: npt.NDArray[np.intp], lineages: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.float64]:
+        """Return the shares of stems that products hold, (2, rows): in title and brand, and there or on the path."""
+        counts = np.zeros((2, len(rows)))
+        if self._product_words is not None:
+            of_rows = lineages[self._used_category[rows]]
+            for stem in stems:
+                in_title = self._product_words.scores([stem])[rows] > 0
+                counts[0] += in_title
+                counts[1] += in_title | (self._category_words.scores([stem])[of_rows] > 0).any(axis=1)
+        return counts / max(1, len(stems))
 
     def category_similarity(self, vector: Vectors, category_ids: Sequence[str]) -> dict[str, float]:
         """Return the cosine of a query's vector to the nearest of each category's name, path and own product titles."""
