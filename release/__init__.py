@@ -4,7 +4,9 @@ Nothing heavy is imported: no LLM client, no torch, no DuckDB, no Polars.
 """
 
 from release.build import build_release
+from release.cards import Card, CatalogueProduct
 from release.current import current_release, list_releases, point_to, previous_release, rollback
+from release.discover import Discovered, Suggested
 from release.gate import GateRecord, GateVerdict, Override
 from release.key import find_gate_key, gate_key
 from release.manifest import Manifest
@@ -16,6 +18,9 @@ from release.signature import sign_gate, verify_gate
 
 __all__ = [
     "Candidate",
+    "Card",
+    "CatalogueProduct",
+    "Discovered",
     "EmbedKind",
     "GateRecord",
     "GateVerdict",
@@ -24,6 +29,7 @@ __all__ = [
     "Override",
     "Release",
     "Retriever",
+    "Suggested",
     "WordOverlap",
     "build_release",
     "current_release",

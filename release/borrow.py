@@ -27,7 +27,16 @@ from domain.understanding import Rewrite, RewriteType
 from release.lenders import LENT, Lender, Lenders, Vector
 from release.likeness import is_respelt, lacking, same_words, words_of
 
-__all__ = ["LEAST_CONFIDENCE", "LEAST_COSINE", "LEAST_COSINE_OWN", "Borrowed", "Borrower", "Relation", "borrow"]
+__all__ = [
+    "LEAST_CONFIDENCE",
+    "LEAST_COSINE",
+    "LEAST_COSINE_OWN",
+    "NEVER_GIVEN_UP",
+    "Borrowed",
+    "Borrower",
+    "Relation",
+    "borrow",
+]
 
 LEAST_COSINE: Final[Mapping[RewriteType, float]] = {"synonym": 0.55, "broader": 0.4}
 """The least cosine of query and rewrite by the student's embedding; docs/borrowing.md says how it was set."""
@@ -53,10 +62,10 @@ _SPELLING_CONFIDENCE: Final = 0.95
 _ASKED: Final = 2
 """How many of the nearest lenders are asked in turn."""
 
-# Without these a wider search shows what the shopper cannot use; a size can be picked from what it shows.
-_NEVER_GIVEN_UP: Final[frozenset[ConstraintKind]] = frozenset(
+NEVER_GIVEN_UP: Final[frozenset[ConstraintKind]] = frozenset(
     ("allergen", "dietary", "exclusion", "model", "compatibility")
 )
+"""Without these a wider search shows what the shopper cannot use; a size can be picked from what it shows."""
 
 Relation = Literal["same", "synonym", "detail"]
 
@@ -168,7 +177,7 @@ class _Need:
         if rewrite.type == "synonym" and rewrite.confidence < LEAST_CONFIDENCE:
             return False
         given_up = [constraint for constraint in self._constraints if not keeps(rewrite.query, constraint)]
-        if any(rewrite.type != "broader" or constraint.kind in _NEVER_GIVEN_UP for constraint in given_up):
+        if any(rewrite.type != "broader" or constraint.kind in NEVER_GIVEN_UP for constraint in given_up):
             return False
         meant = {meaning for constraint in self._constraints for meaning in constraint.meanings}
         return all(c.meanings & meant or keeps(self._query, c) for c in constraints_of(rewrite.query))

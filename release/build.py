@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import hashlib
-import mmap
 import os
 import shutil
 import tempfile
@@ -17,15 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from domain import Taxonomy, Understanding
+from domain import Taxonomy, Understanding, normalise
+from domain.discovery import Content
 from domain.errors import ReleaseError
 from domain.files import sync_folder
 from domain.label import Label
 from release.answers import entry_digest, parse, render, stamp
+from release.cards import CatalogueProduct
 from release.check import LabelCheck
-from release.head import key_of, write_head
+from release.contents import ContentSpool, read_catalogue, with_content, write_discovery
+from release.head import key_of
 from release.lenders import write_lenders
 from release.manifest import (
+    CONTENTS,
+    DISCOVERY,
     HEAD,
     LENDERS,
     MANIFEST,
@@ -45,6 +49,7 @@ from release.manifest import (
 )
 from release.opening import verify_release
 from release.quality import ProductQualities, write_quality
+from release.spool import Spool
 from release.student import Student
 
 __all__ = ["build_release"]
@@ -57,12 +62,14 @@ def build_release(
     *,
     shop: str,
     taxonomy: Taxonomy,
-    product_ids: Iterable[str],
     labels: Iterable[Label],
     fingerprints: Mapping[str, str],
     index: Path | None,
     releases: Path,
     created: datetime,
+    product_ids: Iterable[str] | None = None,
+    products: Iterable[CatalogueProduct] | None = None,
+    contents: Iterable[Content] | None = None,
     student: Path | None = None,
     quality: ProductQualities | None = None,
 ) -> Path:
@@ -75,19 +82,27 @@ def build_release(
     Args:
         shop: Name of the shop.
         taxonomy: The tree whose ids are served.
-        product_ids: The catalogue: every product id that may be served.
         labels: What to serve; no two for one normalised query.
         fingerprints: Digests of the inputs, for lineage.
         index: Folder of the fallback retriever's index, copied as it is, or None for none.
         releases: Where releases live; made when absent.
         created: The time of the release, with its zone.
+        product_ids: The catalogue, where there are no contents: every product id that may be served.
+        products: The catalogue, in the place of `product_ids`; read once.
+        contents: Discovery content; no two for one query. That of a query without a label is left out. An answer has
+            the first of its query's content in the place of what its label says.
         student: Folder of the student, copied as it is, or None for none.
         quality: How good the products are, for what the student embeds; None for not known.
 
     Raises:
-        ReleaseError: on a label that must not be served, naming its query and what is wrong with it; on qualities
-            that cannot be kept, or that no student needs.
+        ReleaseError: on a label or content that must not be served, naming its query and what is wrong with it; on
+            qualities that cannot be kept, or that no student needs; on a catalogue that is not given once, or not with
+            its categories where there are contents.
     """
+    if (product_ids is None) == (products is None):
+        raise ReleaseError("the catalogue must be given once", hint="give either product_ids or products")
+    if contents is not None and products is None:
+        raise ReleaseError("contents need to know where products stand", hint="give products, not product_ids")
     if quality is not None and student is None:
         raise ReleaseError("qualities of products are of no use without a student", hint="leave them out")
     created = created.astimezone(UTC)
@@ -97,7 +112,19 @@ def build_release(
         try:
             if quality is not None:
                 write_quality(unfinished / QUALITY, quality)
-            manifest = _fill(unfinished, shop, taxonomy, product_ids, labels, fingerprints, index, student, created)
+            inputs = _Inputs(
+                shop=shop,
+                taxonomy=taxonomy,
+                product_ids=() if product_ids is None else product_ids,
+                products=products,
+                labels=labels,
+                contents=() if contents is None else contents,
+                fingerprints=fingerprints,
+                index=index,
+                student=student,
+                created=created,
+            )
+            manifest = _fill(unfinished, inputs)
             return _publish(unfinished, releases / manifest.release, manifest)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -113,67 +140,85 @@ def _only_builder(releases: Path) -> Iterator[None]:
         yield
 
 
-def _fill(
-    folder: Path,
-    shop: str,
-    taxonomy: Taxonomy,
-    product_ids: Iterable[str],
-    labels: Iterable[Label],
-    fingerprints: Mapping[str, str],
-    index: Path | None,
-    student: Path | None,
-    created: datetime,
-) -> Manifest:
-    check = LabelCheck(taxonomy, product_ids)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        spool = _Spool(file)
-        for label in labels:
-            spool.add(check.check(label), label)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Inputs:
+    """What a release is made of, as `build_release` takes it."""
+
+    shop: str
+    taxonomy: Taxonomy
+    product_ids: Iterable[str]
+    products: Iterable[CatalogueProduct] | None
+    labels: Iterable[Label]
+    contents: Iterable[Content]
+    fingerprints: Mapping[str, str]
+    index: Path | None
+    student: Path | None
+    created: datetime
+
+
+def _fill(folder: Path, inputs: _Inputs) -> Manifest:
+    taxonomy = inputs.taxonomy
+    with tempfile.TemporaryFile(dir=folder) as file, tempfile.TemporaryFile(dir=folder) as other:
+        kept = ContentSpool(other, inputs.contents)
+        catalogue = None if inputs.products is None else read_catalogue(inputs.products, taxonomy, kept.products)
+        check = LabelCheck(taxonomy, inputs.product_ids if catalogue is None else catalogue.categories.keys())
+        answers = _Answers(file)
+        for label in inputs.labels:
+            content = kept.get(normalise(label.query))
+            if content is not None:
+                check.check_content(content)
+                label = dataclasses.replace(label, understanding=with_content(label.understanding, content))
+            answers.add(check.check(label), label)
         (folder / TAXONOMY).write_bytes(taxonomy.to_json())
         (folder / SERVED_IDS).write_bytes(served_ids_json(check.served()))
-        if index is not None:
-            files_of(index)
-            shutil.copytree(index, folder / RETRIEVAL)
-        if student is not None:
-            files_of(student)
-            shutil.copytree(student, folder / STUDENT)
-            write_lenders(folder / LENDERS, Student(folder / STUDENT, taxonomy), spool.answers())
+        if inputs.index is not None:
+            files_of(inputs.index)
+            shutil.copytree(inputs.index, folder / RETRIEVAL)
+        student = None
+        if inputs.student is not None:
+            files_of(inputs.student)
+            shutil.copytree(inputs.student, folder / STUDENT)
+            student = Student(folder / STUDENT, taxonomy)
+            write_lenders(folder / LENDERS, student, answers)
+        counts = answers.counts()
+        if catalogue is not None and (keys := kept.keys & answers.spool.keys):
+            write_discovery(
+                folder / DISCOVERY,
+                contents=kept,
+                keys=keys,
+                catalogue=catalogue,
+                taxonomy=taxonomy,
+                student=student,
+                answers=answers,
+            )
+            counts[CONTENTS] = len(keys)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             release="",
             content="",
-            head_content=spool.content(),
-            shop=shop,
-            created=created,
-            fingerprints=dict(sorted(fingerprints.items())),
-            prompts=tuple(sorted(spool.prompts)),
-            models=tuple(sorted(spool.models)),
-            counts=spool.counts(),
-            examples=spool.examples(),
+            head_content=answers.content(),
+            shop=inputs.shop,
+            created=inputs.created,
+            fingerprints=dict(sorted(inputs.fingerprints.items())),
+            prompts=tuple(sorted(answers.prompts)),
+            models=tuple(sorted(answers.models)),
+            counts=counts,
+            examples=answers.examples(),
             files=digest_files(folder),
         )
-        content = content_hash(manifest)
-        release_id = f"{created:%Y-%m-%d}-{content[:6]}"
-        spool.write(folder / HEAD, release_id)
-    manifest = dataclasses.replace(manifest, release=release_id, content=content, files=digest_files(folder))
+        content_digest = content_hash(manifest)
+        release_id = f"{inputs.created:%Y-%m-%d}-{content_digest[:6]}"
+        answers.write(folder / HEAD, release_id)
+    manifest = dataclasses.replace(manifest, release=release_id, content=content_digest, files=digest_files(folder))
     write_manifest(folder, manifest)
     return manifest
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    offset: int
-    length: int
-
-
-class _Spool:
-    """Rendered answers on disk, their places and digests in memory: some 300 bytes for each label."""
+class _Answers:
+    """Rendered answers, and what a manifest says of them."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._end = 0
-        self._largest = 0
-        self._places: dict[bytes, _Place] = {}
+        self.spool = Spool(file)
         self._digests: list[bytes] = []
         self._tiers: Counter[str] = Counter()
         self._examples: list[tuple[int, str]] = []
@@ -182,12 +227,8 @@ class _Spool:
 
     def add(self, query: str, label: Label) -> None:
         key, value = key_of(query), render(label.understanding)
-        if key in self._places:
+        if not self.spool.add(key, value):
             raise ReleaseError(f"label {query!r} is there twice", hint="keep one label for each normalised query")
-        self._places[key] = _Place(self._end, len(value))
-        self._file.write(value)
-        self._end += len(value)
-        self._largest = max(self._largest, len(value))
         self._digests.append(entry_digest(key, value))
         self._tiers[label.tier] += 1
         self.prompts.add(label.provenance.prompt)
@@ -197,43 +238,23 @@ class _Spool:
             if len(self._examples) > 1000:
                 self._examples = sorted(self._examples)[:_EXAMPLES]
 
+    def __iter__(self) -> Iterator[Understanding]:
+        """Iterate over all answers, in the order they came."""
+        return (parse("", value) for value in self.spool.values())
+
     def content(self) -> str:
         """Digest all answers, whatever their order."""
         return hashlib.sha256(b"".join(sorted(self._digests))).hexdigest()
 
-    def answers(self) -> Iterator[Understanding]:
-        """Yield all answers, in the order they came."""
-        self._file.flush()
-        with _mapped(self._file, self._end) as values:
-            for place in self._places.values():
-                yield parse("", bytes(_slice(values, place)))
-
     def counts(self) -> dict[str, int]:
-        return {**{tier: self._tiers[tier] for tier in ("head", "torso", "tail")}, "labelled": len(self._places)}
+        return {**{tier: self._tiers[tier] for tier in ("head", "torso", "tail")}, "labelled": len(self.spool)}
 
     def examples(self) -> tuple[str, ...]:
         return tuple(query for _, query in sorted(self._examples)[:_EXAMPLES])
 
     def write(self, path: Path, release_id: str) -> None:
-        keys = sorted(self._places)
-        size = self._end + sum(map(len, keys)) + len(keys) * len(release_id.encode()) * 6
-        self._file.flush()
-        with _mapped(self._file, self._end) as values:
-            entries = ((key, stamp(_slice(values, self._places[key]), release_id)) for key in keys)
-            write_head(path, entries, total=len(keys), largest=self._largest, size=size)
-
-
-def _slice(values: bytes | mmap.mmap, place: _Place) -> bytes:
-    return values[place.offset : place.offset + place.length]
-
-
-@contextmanager
-def _mapped(file: BinaryIO, size: int) -> Iterator[bytes | mmap.mmap]:
-    if not size:
-        yield b""  # an empty file cannot be mapped
-        return
-    with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as values:
-        yield values
+        # Escaped, a character of the id takes six at most.
+        self.spool.write(path, change=lambda value: stamp(value, release_id), growth=6 * len(release_id.encode()))
 
 
 def _publish(unfinished: Path, folder: Path, manifest: Manifest) -> Path:

@@ -79,7 +79,7 @@ class Lender:
     finds: bool
 
 
-def write_lenders(folder: Path, student: Student, answers: Iterable[Understanding]) -> int:
+def write_lenders(folder: Path, student: Student, answers: Iterable[Understanding], *, every: bool = False) -> int:
     """Write the lenders among the answers of a release into a new folder, and return how many there are.
 
     An answer lends if it has a category, and either a rewrite that can be lent or a query that is known to find
@@ -90,6 +90,7 @@ def write_lenders(folder: Path, student: Student, answers: Iterable[Understandin
         folder: Must not exist.
         student: Of the release; it makes the embeddings.
         answers: What the head store holds, in any order; they are read once, and their texts are held together.
+        every: Whether a category is enough to lend, because it is something else than rewrites that is lent.
     """
     row = {category_id: i for i, category_id in enumerate(student.tree.ids)}
     found: set[str] = set()
@@ -98,7 +99,7 @@ def write_lenders(folder: Path, student: Student, answers: Iterable[Understandin
         texts = tuple(rewrite.query for rewrite in answer.rewrites)
         found.update(texts)
         if answer.categories:
-            lends = any(rewrite.type in LENT for rewrite in answer.rewrites)
+            lends = every or any(rewrite.type in LENT for rewrite in answer.rewrites)
             placed.append((row[answer.categories[0].id], answer.normalized, texts, lends))
     lending = sorted((at, query, texts) for at, query, texts, lends in placed if lends or query in found)
     if not lending:

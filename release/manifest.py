@@ -5,11 +5,12 @@ A release is a folder named by its id::
     manifest.json       this module's `Manifest`; every other file is listed in it with its size and digest
     taxonomy.json       the shop's category tree, as `Taxonomy.to_json` writes it
     head.lmdb           precomputed answers, see `release.head`
-    served_ids.json     every category and product id that a precomputed answer names
+    served_ids.json     every category and product id that a precomputed answer or discovery content names
     retrieval/          optional: the index of the fallback retriever, opaque to this package
     student/            optional: the model for queries without a precomputed answer, see `release.student`
     lenders/            optional, beside a student: whose rewrites other queries may borrow, see `release.lenders`
     quality/            optional, beside a student: how good each product is, see `release.quality`
+    discovery/          optional: what else to show and to search for, see `release.contents`
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from domain.taxonomy import Taxonomy
 from release.gate import GateRecord
 
 __all__ = [
+    "CONTENTS",
+    "DISCOVERY",
     "HEAD",
     "LENDERS",
     "MANIFEST",
@@ -56,7 +59,7 @@ __all__ = [
 SCHEMA_VERSION = 1
 """Raised whenever an older program could misread the folder."""
 
-MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT, QUALITY, LENDERS = (
+MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT, QUALITY, LENDERS, DISCOVERY = (
     "manifest.json",
     "taxonomy.json",
     "head.lmdb",
@@ -65,7 +68,11 @@ MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT, QUALITY, LENDERS = (
     "student",
     "quality",
     "lenders",
+    "discovery",
 )
+
+CONTENTS = "contents"
+"""The count of queries with discovery content, in a release that has any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +85,7 @@ class FileDigest:
 
 @dataclass(frozen=True, kw_only=True)
 class ServedIds:
-    """Every id that a precomputed answer names, sorted."""
+    """Every id that a precomputed answer or discovery content names, sorted."""
 
     categories: tuple[str, ...]
     products: tuple[str, ...]
@@ -98,7 +105,7 @@ class Manifest:
         fingerprints: Digests of the inputs: ``shop``, ``catalogue``, ``context`` where known.
         prompts: Ids of the prompts behind the answers.
         models: Names of the models behind the answers.
-        counts: Answers by tier, and ``labelled`` for all of them.
+        counts: Answers by tier, ``labelled`` for all of them, and ``contents`` for queries with discovery content.
         examples: The most searched queries that have a category, for people who want to try the service.
         files: Digest of each file, by its path within the folder.
         gate: The verdict on the release, or None; it is decided after the build, and signed.

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from domain import Taxonomy
 from domain.errors import ReleaseError
 from release.answers import entry_digest, parse, unstamp
 from release.borrow import Borrower
-from release.check import categories_of, products_of
+from release.borrow_content import ContentBorrower
+from release.check import categories_of, products_of, shown_categories_of
+from release.contents import LENDERS as CONTENT_LENDERS
+from release.contents import Contents
 from release.head import HeadStore
 from release.lenders import Lenders
 from release.manifest import (
+    CONTENTS,
+    DISCOVERY,
     HEAD,
     LENDERS,
     QUALITY,
     RETRIEVAL,
     STUDENT,
     Manifest,
+    ServedIds,
     check_files,
     read_manifest,
     read_served_ids,
@@ -27,7 +35,7 @@ from release.manifest import (
 from release.quality import Quality
 from release.release import Release
 from release.retriever import LoadRetriever
-from release.student import Provider, Student, Tagger
+from release.student import Provider, Student, Tagger, Tree
 from release.student.tagger import ABOUT as TAGGER
 from release.tail import Tail
 
@@ -66,6 +74,7 @@ def open_release(
                     hint="build a new release",
                 )
     head = HeadStore(folder / HEAD)
+    contents = None
     try:
         if len(head) != manifest.counts.get("labelled"):
             raise ReleaseError(f"{manifest.release}: {HEAD} has not the number of answers the manifest gives")
@@ -73,8 +82,16 @@ def open_release(
         retriever = load_retriever(index) if load_retriever is not None and index.is_dir() else None
         tail = _open_tail(folder, taxonomy, head, provider) if (folder / STUDENT).is_dir() else None
         quality = Quality(folder / QUALITY) if (folder / QUALITY).is_dir() else None
+        if (folder / DISCOVERY).is_dir():
+            contents = Contents(folder / DISCOVERY, tail.student.tree if tail else Tree.of(taxonomy))
+        if len(contents or ()) != manifest.counts.get(CONTENTS, 0):
+            raise ReleaseError(f"{manifest.release}: {DISCOVERY} has not the number of contents the manifest gives")
+        lends = tail is not None and (folder / DISCOVERY / CONTENT_LENDERS).is_dir()
+        lenders = Lenders(folder / DISCOVERY / CONTENT_LENDERS, tail.student) if lends and tail else None
     except BaseException:
         head.close()
+        if contents is not None:
+            contents.close()
         raise
     return Release(
         folder=folder,
@@ -84,6 +101,8 @@ def open_release(
         retriever=retriever,
         tail=tail,
         quality=quality,
+        contents=contents,
+        content_borrower=ContentBorrower(tail, lenders) if tail and lenders else None,
     )
 
 
@@ -102,22 +121,40 @@ def verify_release(path: Path) -> Manifest:
     """Check a release to the last answer, which opening it does not: every value is parsed and every id looked up.
 
     Raises:
-        ReleaseError: as `open_release`, and naming the first answer that is wrong.
+        ReleaseError: as `open_release`, and naming the first answer or content that is wrong.
     """
     with open_release(path) as release:
-        served = read_served_ids(release.folder)
-        categories, products = frozenset(served.categories), frozenset(served.products)
+        served = _Served(read_served_ids(release.folder), release.taxonomy)
         digests = []
         for key, value in HeadStore(release.folder / HEAD):
             digests.append(entry_digest(key, unstamp(value, release.id)))
             answer = parse("", value)
-            stray = [*(i for i in categories_of(answer) if i not in categories or i not in release.taxonomy)]
-            stray += [i for i in products_of(answer) if i not in products]
-            if stray or answer.release != release.id:
+            stray = served.stray(categories_of(answer), products_of(answer))
+            if stray is not None or answer.release != release.id:
                 raise ReleaseError(
-                    f"{release.id}: the answer for {answer.normalized!r} names {(stray or [answer.release])[0]!r}",
+                    f"{release.id}: the answer for {answer.normalized!r} names {stray or answer.release!r}",
                     hint="build a new release",
+                )
+        for content in release.contents or ():
+            if (stray := served.stray(shown_categories_of(content), products_of(content))) is not None:
+                raise ReleaseError(
+                    f"{release.id}: the content for {content.query!r} names {stray!r}", hint="build a new release"
                 )
         if hashlib.sha256(b"".join(sorted(digests))).hexdigest() != release.manifest.head_content:
             raise ReleaseError(f"{release.id}: its answers are not those it was built from", hint="build a new release")
         return release.manifest
+
+
+class _Served:
+    """The ids that a release may name."""
+
+    def __init__(self, served: ServedIds, taxonomy: Taxonomy) -> None:
+        self._categories = frozenset(i for i in served.categories if i in taxonomy)
+        self._products = frozenset(served.products)
+
+    def stray(self, categories: Iterable[str], products: Iterable[str]) -> str | None:
+        """Return the first id that is not one of them, or None."""
+        strays = chain(
+            (i for i in categories if i not in self._categories), (i for i in products if i not in self._products)
+        )
+        return next(strays, None)

@@ -1,22 +1,17 @@
-"""How good each product of a shop is, as a release keeps it: three numbers beside the digest of its id.
-
-A folder `quality/` holds `ids.npy`, (n,) uint64 in ascending order: the BLAKE2b digests of the product ids, eight bytes
-read as a number; and `values.npy`, (n, 3) float16: the values of `SIDES`. Both are memory-mapped, so that a million
-products cost a process no memory of its own.
-"""
+"""How good each product of a shop is, as a release keeps it: a `release.product_table` of three numbers, float16."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from domain.errors import ReleaseError
+from release.product_table import ProductTable, write_table
 
 __all__ = ["NEUTRAL", "SIDES", "ProductQualities", "Quality", "write_quality"]
 
@@ -26,8 +21,7 @@ SIDES: Final = ("demand", "conversion", "stated")
 NEUTRAL: Final = 0.5
 """The quality of a product that is not known, which is the mean of the ranks of every category."""
 
-_IDS, _VALUES = "ids.npy", "values.npy"
-_HINT: Final = "build a new release"
+_KIND: Final = "<f2"
 
 Matrix = npt.NDArray[np.float32]
 
@@ -51,21 +45,14 @@ class Quality:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._ids, self._values = _open(folder / _IDS, "<u8"), _open(folder / _VALUES, "<f2")
-        count = len(self._ids) if self._ids.ndim == 1 else -1
-        if self._values.shape != (count, len(SIDES)) or not (self._ids[1:] > self._ids[:-1]).all():
-            raise ReleaseError(f"{folder}: its files do not belong together", hint=_HINT)
+        self._table = ProductTable(folder, kind=_KIND, shape=(len(SIDES),))
 
     def of(self, product_ids: Sequence[str | None]) -> Matrix:
         """Return the qualities of products, (products, 3) float32; `NEUTRAL` where one is None or unknown."""
-        wanted = np.array([0 if product is None else _digest(product) for product in product_ids], dtype=np.uint64)
-        found = np.full((len(wanted), len(SIDES)), NEUTRAL, dtype=np.float32)
-        if not len(self._ids):
-            return found
-        places = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
-        known = (self._ids[places] == wanted) & np.array([product is not None for product in product_ids], dtype=bool)
-        found[known] = self._values[places[known]]
-        return found
+        found = self._table.find(product_ids)
+        qualities = np.full((len(product_ids), len(SIDES)), NEUTRAL, dtype=np.float32)
+        qualities[found.known] = found.values
+        return qualities
 
 
 def write_quality(folder: Path, qualities: ProductQualities) -> None:
@@ -74,29 +61,7 @@ def write_quality(folder: Path, qualities: ProductQualities) -> None:
     Raises:
         ReleaseError: when two products have one id or digest, or a value is no number in [0, 1].
     """
-    ids = np.array([_digest(product) for product in qualities.product_ids], dtype="<u8")
     values = qualities.values.reshape(-1, len(SIDES))
-    order = np.argsort(ids)
-    ids = ids[order]
-    if (ids[1:] == ids[:-1]).any():
-        raise ReleaseError("two products have one id, or one digest", hint="remove one of them from the catalogue")
-    if len(values) != len(ids) or not ((values >= 0) & (values <= 1)).all():
+    if len(values) != len(qualities.product_ids) or not ((values >= 0) & (values <= 1)).all():
         raise ReleaseError("the quality of a product is no number from 0 to 1", hint="compute it anew")
-    folder.mkdir()
-    np.save(folder / _IDS, ids)
-    np.save(folder / _VALUES, values[order].astype("<f2"))
-
-
-def _digest(product: str) -> int:
-    # Half of a surrogate pair may come from a client, and is in no catalogue.
-    return int.from_bytes(hashlib.blake2b(product.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-
-
-def _open(path: Path, kind: str) -> npt.NDArray[Any]:
-    try:
-        found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ReleaseError(f"{path} cannot be read: {error}", hint=_HINT) from error
-    if found.dtype != np.dtype(kind):
-        raise ReleaseError(f"{path} holds {found.dtype}, not {np.dtype(kind)}", hint=_HINT)
-    return found
+    write_table(folder, qualities.product_ids, values.astype(_KIND))

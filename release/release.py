@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,10 +14,12 @@ from domain import Taxonomy, Understanding, normalise
 from domain.errors import ReleaseError
 from domain.understanding import Category, Reason, understanding_adapter
 from release.answers import echo, parse
+from release.beside import Beside
+from release.borrow_content import ContentBorrower
+from release.contents import Contents
+from release.discover import EXPLORATORY_SHARE, FEW_RESULTS, LIMIT, Discovered, Suggested
 from release.head import HeadStore
-from release.manifest import (
-    Manifest,
-)
+from release.manifest import Manifest
 from release.quality import NEUTRAL, SIDES, Quality
 from release.retriever import Retriever
 from release.tail import Tail, TailAnswer
@@ -55,6 +57,8 @@ class Release:
         retriever: Retriever | None,
         tail: Tail | None = None,
         quality: Quality | None = None,
+        contents: Contents | None = None,
+        content_borrower: ContentBorrower | None = None,
     ) -> None:
         self.folder = folder
         self.manifest = manifest
@@ -63,6 +67,7 @@ class Release:
         self._retriever = retriever
         self._tail = tail
         self._quality = quality
+        self._beside = Beside(self.id, contents, content_borrower)
 
     @property
     def id(self) -> str:
@@ -200,9 +205,54 @@ class Release:
             qualities = np.full((len(texts), len(SIDES)), value, dtype=np.float32)
         return np.hstack((embeddings, qualities))
 
+    @property
+    def contents(self) -> Contents | None:
+        """The discovery content that the release keeps, or None where it has none."""
+        return self._beside.contents
+
+    def needs_student(self, normalised: str) -> bool:
+        """Whether the student has to be asked for the content of a query, as it has none of its own."""
+        return self._beside.borrows(normalised)
+
+    def discover(
+        self,
+        normalised: str,
+        shown: Collection[str] = (),
+        result_count: int | None = None,
+        limit: int = LIMIT,
+        *,
+        few_results: int = FEW_RESULTS,
+    ) -> Discovered:
+        """Return discovery content for a page of results of a query.
+
+        It is the query's own, or else that of a query near enough to lend it. Never is a product of the page among it,
+        nor an idea without another product, nor one of a category that the page is full of.
+
+        Args:
+            normalised: The query in normal form.
+            shown: Ids of the products on the page; unknown ones and any other text may be among them.
+            result_count: How many results there are, or None where that is not known.
+            limit: Ideas of each kind, at least 1.
+            few_results: Results up to which substitutes lead.
+        """
+        return self._beside.discover(normalised, shown, result_count, limit, few_results=few_results)
+
+    def suggest(
+        self, normalised: str, limit: int = LIMIT, *, exploratory_share: float = EXPLORATORY_SHARE
+    ) -> Suggested:
+        """Return what to search after a query, from its own content or that of a query near enough to lend it.
+
+        Args:
+            normalised: The query in normal form.
+            limit: Suggestions, at least 1.
+            exploratory_share: Of what is returned, the share that may be exploratory, in [0, 1].
+        """
+        return self._beside.suggest(normalised, limit, exploratory_share=exploratory_share)
+
     def close(self) -> None:
-        """Give the head store back; answering afterwards raises ReleaseError."""
+        """Give the stores back; answering afterwards raises ReleaseError."""
         self._head.close()
+        self._beside.close()
 
     def _misses(self, raws: Sequence[str], normalised: Sequence[str]) -> list[Understanding]:
         if self._tail is None:

@@ -13,7 +13,7 @@ from domain.understanding import Annotation, Category, Reason, Rewrite, Source, 
 from release.borrow import Borrowed, Borrower
 from release.student import SPECIFICITIES, Answered, Student, Tagger, decide
 
-__all__ = ["Tail", "TailAnswer"]
+__all__ = ["Place", "Tail", "TailAnswer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,15 @@ class TailAnswer:
     rewrites: tuple[Rewrite, ...] = ()
     specificity: Specificity | None = None
     borrowed_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Place:
+    """Where a query stands: its unit embedding, the row of its likeliest category, and whether that one is answered."""
+
+    embedding: npt.NDArray[np.float32]
+    row: int
+    sure: bool
 
 
 class Tail:
@@ -59,6 +68,14 @@ class Tail:
             self._answer(query, tags[i], predicted.embeddings[i], predicted.probabilities[i], SPECIFICITIES[best])
             for i, (query, best) in enumerate(zip(queries, specificities, strict=True))
         ]
+
+    def place(self, query: str) -> Place:
+        """Return where the student puts a query."""
+        predicted = self.student.predict([query])
+        [probabilities] = predicted.probabilities
+        rows = decide(probabilities, self.student.tree, self.student.about.policy).rows
+        row = rows[0] if rows else int(probabilities.argmax())
+        return Place(embedding=predicted.embeddings[0], row=row, sure=bool(rows))
 
     def _answer(
         self,

@@ -31,6 +31,18 @@ def main() -> int:
         help="of the quality of products beside the cosine",
     )
     parser.add_argument(
+        "--few-results",
+        type=_between(int, 0, 1000),
+        default=Settings.few_results,
+        help="results up to which substitutes lead on a page; with more, complements do",
+    )
+    parser.add_argument(
+        "--exploratory-share",
+        type=_between(float, 0, 1),
+        default=Settings.exploratory_share,
+        help="of the suggestions, the share that may be exploratory",
+    )
+    parser.add_argument(
         "--batch-max",
         type=_between(int, 1, 1024),
         default=Settings.batch_max,
@@ -45,6 +57,8 @@ def main() -> int:
     settings = Settings(
         provider=options.provider,
         quality_weight=options.quality_weight,
+        few_results=options.few_results,
+        exploratory_share=options.exploratory_share,
         batch_max=options.batch_max,
         batch_wait_us=options.batch_wait_us,
     )

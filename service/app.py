@@ -14,10 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from release import LoadRetriever, Release, open_release
 from service.about import ReleaseInfo, Status, about
+from service.cards import card_route
+from service.discover import Discover
 from service.embed import Embed
 from service.openapi import describe
 from service.pages import page_routes
@@ -25,35 +27,40 @@ from service.problems import Problem, from_status, problem_response
 from service.review import Review, review_routes
 from service.serving import Serving
 from service.settings import Settings
+from service.suggest import Suggest
 from service.understand import UnderstandBatch, UnderstandOne
 
 __all__ = ["Service", "create_app"]
 
-_HEAD_PATH = "/v1/understand"
-
 
 class Service(FastAPI):
-    """FastAPI with one short cut: the head path goes straight to its ASGI application.
+    """FastAPI with a short cut: what a page of results waits for goes straight to its ASGI application.
 
-    The same application is also an ordinary route, so that it works where this service is mounted under a prefix.
+    The same applications are also ordinary routes, so that they work where this service is mounted under a prefix.
     Middleware that is added to the service does not see the short cut.
     """
 
     def __init__(self, serving: Serving, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self.serving = serving
-        self._understand = UnderstandOne(serving, settings)
+        self._direct: dict[str, ASGIApp] = {
+            "/v1/understand": UnderstandOne(serving, settings),
+            "/v1/discover": Discover(serving, settings),
+            "/v1/suggest": Suggest(serving, settings),
+        }
         self.router.routes += [
-            Route(_HEAD_PATH, self._understand),
-            Route(f"{_HEAD_PATH}/batch", UnderstandBatch(serving, settings)),
+            *(Route(path, app) for path, app in self._direct.items()),
+            Route("/v1/understand/batch", UnderstandBatch(serving, settings)),
             Route("/v1/embed", Embed(serving, settings)),
+            card_route(serving),
             *page_routes(),
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        if scope["type"] == "http" and scope["path"] == _HEAD_PATH:
-            await self._understand(scope, receive, send)
+        direct = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        if direct is not None:
+            await direct(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -107,7 +114,7 @@ def create_app(
         redirect_slashes=False,
         # Traces and error logs of the framework would carry query strings to wherever the environment says.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        openapi_tags=[{"name": "understand"}, {"name": "embed"}, {"name": "operations"}],
+        openapi_tags=[{"name": "understand"}, {"name": "discover"}, {"name": "embed"}, {"name": "operations"}],
     )
     _add_operations(app, serving)
     _add_problems(app)

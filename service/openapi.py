@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from domain import Understanding
-from release import EmbedKind
+from release import Discovered, EmbedKind, Suggested
 from service.problems import ProblemDocument
 
 __all__ = ["describe"]
@@ -63,15 +63,39 @@ class EmbedResponse:
     release: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class DiscoverRequest:
+    """A query and the page of its results; null says the same as nothing.
+
+    ``shown`` has the ids of the products on the page, up to 1,000: none of them is answered, nor what the page is full
+    of. ``result_count`` says how many results there are: with few, substitutes lead. ``limit`` is that of each list,
+    from 1 to 50, and 6 by default.
+    """
+
+    query: str
+    shown: list[str] | None = None
+    result_count: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestRequest:
+    """A query, and how many to suggest after it: from 1 to 50, and 6 by default."""
+
+    query: str
+    limit: int | None = None
+
+
 _TAG = {"tags": ["understand"]}
 _QUERY = "1% milk"
+_DISCOVER = {"query": _QUERY, "shown": ["p17", "p4"], "result_count": 2, "limit": 6}
 _EMBED = {"texts": ["Low-fat milk 1% 1 l", "Oat drink"], "kind": "product", "products": ["p17", None]}
 
 
 def describe(schema: dict[str, Any]) -> dict[str, Any]:
     """Add the hand-validated routes, and what they send and receive, to an OpenAPI document."""
-    asked = (UnderstandRequest, UnderstandBatchRequest, EmbedRequest)
-    told = (UnderstandBatchResponse, EmbedResponse, Understanding, ProblemDocument)
+    asked = (UnderstandRequest, UnderstandBatchRequest, DiscoverRequest, SuggestRequest, EmbedRequest)
+    told = (UnderstandBatchResponse, EmbedResponse, Discovered, Suggested, Understanding, ProblemDocument)
     inputs: list[tuple[Any, Literal["validation", "serialization"], TypeAdapter[Any]]]
     inputs = [(model, "validation", TypeAdapter(model)) for model in asked]
     inputs += [(model, "serialization", TypeAdapter(model)) for model in told]
@@ -103,6 +127,24 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
                 "operationId": "understand_batch",
                 "requestBody": _body("UnderstandBatchRequest", {"queries": [_QUERY, "protein"]}),
                 "responses": _responses("UnderstandBatchResponse"),
+            },
+        },
+        "/v1/discover": {
+            "post": {
+                "tags": ["discover"],
+                "summary": "Substitutes and complements that a page does not show yet",
+                "operationId": "discover",
+                "requestBody": _body("DiscoverRequest", _DISCOVER),
+                "responses": _responses("Discovered"),
+            },
+        },
+        "/v1/suggest": {
+            "post": {
+                "tags": ["discover"],
+                "summary": "Queries to go on with",
+                "operationId": "suggest",
+                "requestBody": _body("SuggestRequest", {"query": _QUERY, "limit": 6}),
+                "responses": _responses("Suggested"),
             },
         },
         "/v1/embed": {

@@ -19,6 +19,8 @@ _PAGES = {
     "/static/base.css": "base.css",
     "/static/playground.css": "playground.css",
     "/static/playground.js": "playground.js",
+    "/static/playground.discover.js": "playground.discover.js",
+    "/static/playground.parts.js": "playground.parts.js",
     "/static/docs.css": "docs.css",
     "/static/docs.js": "docs.js",
     "/favicon.ico": "favicon.svg",

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
+from release.discover import EXPLORATORY_SHARE, FEW_RESULTS
 from release.student import Provider
 
 __all__ = ["Settings", "settings_adapter"]
@@ -22,6 +23,9 @@ class Settings:
         max_body: Bytes of a body, or of a query string.
         max_batch_body: Bytes of the body of a batch.
         max_batch: Queries or texts of a batch.
+        max_shown: Products of a page that content is asked for.
+        few_results: Results up to which substitutes lead on such a page; with more, complements do.
+        exploratory_share: Of the suggestions that are answered, the share that may be exploratory, in [0, 1].
         provider: Where the student runs.
         quality_weight: How much the quality of products counts beside the cosine, in the embeddings of queries.
         batch_max: Queries without a precomputed answer that go through the student in one pass; with 1, each goes
@@ -33,6 +37,9 @@ class Settings:
     max_body: int = 64 * 1024
     max_batch_body: int = 1024 * 1024
     max_batch: int = 1000
+    max_shown: int = 1000
+    few_results: int = FEW_RESULTS
+    exploratory_share: float = EXPLORATORY_SHARE
     provider: Provider = "cpu"
     quality_weight: float = 0.0
     batch_max: int = 64

@@ -8,7 +8,7 @@ from domain import normalise
 from domain.text import MAX_QUERY_LENGTH
 from service.problems import Problem
 
-__all__ = ["half_a_pair", "normalised_product", "normalised_query"]
+__all__ = ["checked_query", "half_a_pair", "normalised_product", "normalised_query"]
 
 _MOST_LOOKED_AT: Final = 4 * MAX_QUERY_LENGTH
 """Characters of a product's text that are normalised, so that a long description costs no more than a title."""
@@ -25,6 +25,16 @@ def normalised_query(raw: Any, field: str) -> str:
             f"A query may have {MAX_QUERY_LENGTH} characters after normalisation; this one has {len(normalised)}.",
             field=field,
         )
+    return normalised
+
+
+def checked_query(raw: Any, field: str) -> str:
+    """Return the normal form of a query that can be echoed, or raise the problem with it."""
+    normalised = normalised_query(raw, field)
+    try:
+        raw.encode()
+    except UnicodeEncodeError as error:
+        raise half_a_pair(field) from error
     return normalised
 
 

@@ -1,6 +1,8 @@
 // All text from the service and the address is set as text, never as markup.
 
-const at = (id) => document.getElementById(id);
+import { discover } from "./playground.discover.js";
+import { at, fill, make, path, post } from "./playground.parts.js";
+
 const input = at("query");
 const TYPES = {
   product_type: "product type", brand: "brand", attribute: "attribute", dietary: "dietary", size: "size",
@@ -14,18 +16,8 @@ const REASONS = {
   abstained_low_confidence: "abstained: low confidence", empty_query: "the query is empty", degraded: "degraded: a part is missing",
 };
 
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-function fill(id, children, none) {
-  at(id).replaceChildren(...(children.length ? children : [make(at(id).matches("ul, ol") ? "li" : "p", { className: "none" }, none)]));
-}
-
-function chip(query, note) {
-  const button = make("button", { type: "button", className: "chip" }, make("span", {}, query));
+function chip(query, note, label = query) {
+  const button = make("button", { type: "button", className: "chip" }, make("span", {}, label));
   if (note) button.append(" ", make("small", {}, note));
   button.addEventListener("click", () => { input.value = query; ask(); input.focus(); });
   return button;
@@ -61,7 +53,6 @@ function plain(characters) {
 }
 
 function drawCategory(category) {
-  const path = make("div", { className: "path" }, ...category.path.map((name) => make("span", {}, name)));
   const sure = make("div", { className: "sure" });
   if (category.confidence === null) {
     sure.append("no confidence");
@@ -72,20 +63,7 @@ function drawCategory(category) {
     track.setAttribute("aria-hidden", "true");
     sure.append(track, make("b", { title: `confidence ${category.confidence}` }, percent(category.confidence)));
   }
-  return make("li", {}, path, sure);
-}
-
-function drawDiscovery(answer) {
-  const parts = [];
-  for (const [kind, title] of [["substitutes", "Instead"], ["complements", "Along with it"]]) {
-    if (!answer[kind].length) continue;
-    const ideas = answer[kind].map((idea) => {
-      const products = idea.product_ids.length === 1 ? "1 product" : `${idea.product_ids.length} products`;
-      return make("li", { className: "idea" }, chip(idea.query, idea.label), make("p", {}, `${products}: ${idea.product_ids.join(", ")}`));
-    });
-    parts.push(make("h3", {}, title), make("ul", {}, ...ideas));
-  }
-  fill("discovery", parts, "No substitutes or complements.");
+  return make("li", {}, path(category.path), sure);
 }
 
 function drawFacts(answer, milliseconds) {
@@ -106,8 +84,6 @@ function draw(answer, milliseconds) {
   const abstained = answer.reason === "empty_query" ? "Type something to see categories." : "No category: the service would rather abstain than guess.";
   fill("categories", answer.categories.map(drawCategory), abstained);
   fill("rewrites", answer.rewrites.map((rewrite) => make("li", {}, chip(rewrite.query, `${rewrite.type} ${percent(rewrite.confidence)}`))), "No rewrites.");
-  fill("next", answer.next_queries.map((query) => make("li", {}, chip(query))), "No next queries.");
-  drawDiscovery(answer);
   at("raw").textContent = JSON.stringify(answer, null, 2);
   at("result").hidden = false;
   at("idle").hidden = true;
@@ -135,16 +111,14 @@ async function ask() {
   }
   try {
     const started = performance.now();
-    const response = await fetch("v1/understand", {
-      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query }), signal,
-    });
-    const answer = await response.json();
+    const { ok, said: answer } = await post("v1/understand", { query }, signal);
     const milliseconds = performance.now() - started;
-    if (!response.ok) return complain(answer.title, answer.field ? `${answer.detail} (field: ${answer.field})` : answer.detail);
+    if (!ok) return complain(answer.title, answer.field ? `${answer.detail} (field: ${answer.field})` : answer.detail);
     at("trouble").hidden = true;
     input.removeAttribute("aria-invalid");
     at("result").classList.remove("stale");
     draw(answer, milliseconds);
+    discover(query, answer, chip);
   } catch (error) {
     if (!signal.aborted) complain("The service did not answer", "Check that it is running, then try again.");
   }

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ import numpy as np
 import pytest
 
 from domain import Taxonomy
+from domain.discovery import Content, Suggestion
 from domain.label import read_labels
-from release import Release, build_release, open_release
+from domain.understanding import Category, Discovery
+from release import CatalogueProduct, Release, build_release, open_release
 from release.quality import ProductQualities
 from service import Service, create_app
 
@@ -32,18 +34,95 @@ GROCERY = ROOT / "tests" / "release" / "grocery"
 JSON = ((b"content-type", b"application/json"),)
 
 
+PRODUCTS = {
+    "p7": ("c118", "Ginger Ale, 2 l", "Vernors"), "p12": ("c118", "Ginger Ale, 6 cans", "Canada Dry"),
+    "p14": ("c119", "Cola, 2 l", "Coca-Cola"), "p15": ("c119", "Cola, 6 cans", "Coca-Cola"),
+    "p16": ("c119", "Diet Cola <b>2 l</b>", None), "p90": ("c301", "Kentucky Bourbon", "Old Crow"),
+    "p91": ("c301", "Tennessee Whisky with a name that runs on " * 3, "W" * 60), "p20": ("c212", "Oat Drink", "Oatly"),
+    "p21": ("c212", "Soy Drink", "Alpro"), "p30": ("c31", "Protein Bar", None), "p31": ("c31", "Nut Bar", None),
+    "p32": ("c32", "Crisps", "Lay's"), "p40": ("c71", "Blueberries", None),
+}  # fmt: skip
+"""Category, title and brand of the products of the grocery release."""
+
+
+def _idea(label: str, category: str, *products: str) -> Discovery:
+    return Discovery(label=label, query=label.lower(), category_id=category, product_ids=products)
+
+
+CONTENTS = (
+    Content(
+        query="vernors soda",
+        scarce=True,
+        substitutes=(_idea("Cola", "c119", "p14", "p15", "p16"), _idea("Oat drinks", "c212", "p20")),
+        complements=(_idea("For a whisky ginger", "c301", "p90", "p91"), _idea("Crisps", "c32", "p32")),
+        suggestions=(
+            Suggestion(query="ginger beer", kind="next"),
+            Suggestion(query="1% milk", kind="next"),
+            Suggestion(query="drinks for a mocktail evening", kind="exploratory"),
+        ),
+    ),
+    Content(query="protein", complements=(_idea("Berries", "c71", "p40"),)),
+)
+
+
 def _build(releases: Path, index: Path | None, **more: Any) -> Path:
-    return build_release(
-        shop="grocery",
-        taxonomy=Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes()),
-        product_ids=(GROCERY / "products.txt").read_text().split(),
-        labels=read_labels(GROCERY / "labels.jsonl"),
-        fingerprints={"shop": "f0"},
-        index=index,
-        releases=releases,
-        created=datetime(2026, 11, 21, tzinfo=UTC),
-        **more,
+    given: dict[str, Any] = {
+        "shop": "grocery",
+        "taxonomy": Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes()),
+        "product_ids": (GROCERY / "products.txt").read_text().split(),
+        "labels": read_labels(GROCERY / "labels.jsonl"),
+        "fingerprints": {"shop": "f0"},
+        "index": index,
+        "releases": releases,
+        "created": datetime(2026, 11, 21, tzinfo=UTC),
+    }
+    return build_release(**(given | more))
+
+
+def _build_with_contents(releases: Path, **more: Any) -> Path:
+    products = [
+        CatalogueProduct(
+            product_id=i, category_id=category, title=title, brand=brand, price=4.5, currency="USD", image_url=image
+        )
+        for i, (category, title, brand) in PRODUCTS.items()
+        for image in ["https://images.example/p7.jpg" if i == "p14" else "/favicon.ico" if i == "p15" else None]
+    ]
+    return _build(releases, None, **({"product_ids": None, "products": products, "contents": CONTENTS} | more))
+
+
+@pytest.fixture(scope="session")
+def stocked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The grocery release with discovery content for two of its queries."""
+    return _build_with_contents(tmp_path_factory.mktemp("stocked") / "releases")
+
+
+@pytest.fixture(scope="session")
+def stocked(stocked_folder: Path) -> Iterator[Release]:
+    with open_release(stocked_folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def lending_folder(tmp_path_factory: pytest.TempPathFactory, teach: Callable[..., Any]) -> Path:
+    """A release whose student knows where "sure" stands, which has content to lend."""
+    folder = tmp_path_factory.mktemp("lending")
+    taxonomy = Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes())
+    student = teach(folder / "student", taxonomy)
+    label = next(read_labels(GROCERY / "labels.jsonl"))
+    leaf = Category(id=student.leaf, path=taxonomy.path(student.leaf), confidence=0.9)
+    answer = replace(label.understanding, normalized="sure", categories=(leaf,), annotations=())
+    return _build_with_contents(
+        folder / "releases",
+        student=student.folder,
+        labels=[replace(label, query="sure", understanding=answer)],
+        contents=[replace(CONTENTS[0], query="sure")],
     )
+
+
+@pytest.fixture(scope="session")
+def lending(lending_folder: Path) -> Iterator[Release]:
+    with open_release(lending_folder) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,9 @@ def test_without_a_release_it_lives_and_is_not_ready(ask_any, release):
         ("POST", "/v1/understand", b'{"query":"milk"}'),
         ("POST", "/v1/understand/batch", b'{"queries":["milk"]}'),
         ("POST", "/v1/embed", b'{"texts":["milk"],"kind":"query"}'),
+        ("POST", "/v1/discover", b'{"query":"milk"}'),
+        ("POST", "/v1/suggest", b'{"query":"milk"}'),
+        ("GET", "/playground/products", b""),
     ):
         assert ask_any(app, method, path, body=body).problem() == (503, "not-ready", None)
     app.serving.release = release
@@ -112,7 +115,8 @@ def test_an_error_of_the_service_is_a_problem_and_logs_no_query(ask_any, release
 def test_openapi_describes_the_head_path(ask):
     api = ask("GET", "/openapi.json").json
     assert list(api["paths"]) == [
-        *("/v1/understand", "/v1/understand/batch", "/v1/embed", "/v1/release", "/healthz", "/readyz"),
+        *("/v1/understand", "/v1/understand/batch", "/v1/discover", "/v1/suggest", "/v1/embed"),
+        *("/v1/release", "/healthz", "/readyz"),
     ]
     post = api["paths"]["/v1/understand"]["post"]
     assert post["requestBody"]["content"]["application/json"]["schema"] == {
@@ -169,7 +173,12 @@ def test_importing_the_service_loads_nothing_heavy():
     assert not loaded & {"torch", "litellm", "duckdb", "polars", "prompts", "distill", "evals", "pandas", "pyarrow"}
 
 
-_PATHS = st.sampled_from(["/v1/understand", "/v1/understand/batch", "/v1/embed", "/v1/release", "/", "/healthz"])
+_PATHS = st.sampled_from(
+    [
+        *("/v1/understand", "/v1/understand/batch", "/v1/embed", "/v1/discover", "/v1/suggest"),
+        *("/playground/products", "/v1/release", "/", "/healthz"),
+    ]
+)
 _METHODS = st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"])
 _HEADERS = st.lists(
     st.tuples(
@@ -183,7 +192,10 @@ _BODIES = st.one_of(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
         lambda inner: (
-            st.lists(inner) | st.dictionaries(st.sampled_from(["query", "queries", "", "\ud800"]) | st.text(), inner)
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["query", "queries", "shown", "result_count", "limit", "", "\ud800"]) | st.text(), inner
+            )
         ),
         max_leaves=8,
     ).map(lambda value: json.dumps(value).encode()),

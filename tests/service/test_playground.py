@@ -41,6 +41,7 @@ def _serving(release: Release, **changes: Any) -> Iterator[str]:
         taxonomy=release.taxonomy,
         head=release._head,
         retriever=WordOverlap(release.taxonomy),
+        contents=release.contents,
     )
     server = uvicorn.Server(uvicorn.Config(create_app(searching), port=0, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run)
@@ -66,8 +67,27 @@ def browser() -> Iterator[playwright.Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def stocked_address(stocked: Release) -> Iterator[str]:
+    with _serving(stocked) as address:
+        yield address
+
+
 @pytest.fixture
 def page(browser: playwright.Browser, address: str) -> Iterator[playwright.Page]:
+    with _opened(browser, address) as page:
+        yield page
+
+
+@pytest.fixture
+def stocked_page(browser: playwright.Browser, stocked_address: str) -> Iterator[playwright.Page]:
+    with _opened(browser, stocked_address) as page:
+        yield page
+
+
+@contextmanager
+def _opened(browser: playwright.Browser, address: str) -> Iterator[playwright.Page]:
+    """Open the page on a telephone; whatever is done there, it asks nobody else and stays as narrow."""
     context = browser.new_context(viewport={"width": 400, "height": 800})
     page = context.new_page()
     errors: list[str] = []
@@ -199,13 +219,98 @@ def test_keyboard_reaches_everything(page):
     assert page.is_visible("#raw") and page.get_attribute("#toggle", "aria-expanded") == "true"
 
 
+def _products(page: playwright.Page) -> list[str]:
+    return page.locator(".panel:not([hidden]) .title").all_inner_texts()
+
+
+def test_content_is_drawn_by_idea_and_the_list_that_leads_is_open(stocked_page):
+    _ask(stocked_page, "vernors soda")
+    playwright.expect(stocked_page.locator("#lead")).to_have_text(
+        "Substitutes lead: the shop has little of what is asked."
+    )
+    assert stocked_page.get_attribute("#tab-substitutes", "aria-selected") == "true"
+    assert stocked_page.is_hidden("#panel-complements")
+    heads = stocked_page.locator("#panel-substitutes .idea-head").all_inner_texts()
+    assert heads == ["Cola\nBeverages\nSoft Drinks\nCola", "Oat drinks\nDairy & Eggs\nMilk\nPlant Milk"]
+    cards = stocked_page.locator("#panel-substitutes .product").all_inner_texts()
+    assert cards[:3] == [
+        "C\nCola, 2 l\nCoca-Cola\n$4.50\nalready shown",
+        "Cola, 6 cans\nCoca-Cola\n$4.50\nalready shown",
+        "D\nDiet Cola <b>2 l</b>\n$4.50\nalready shown",
+    ]
+    # Of the pictures only the one that the service has is loaded; beside it the others have a letter.
+    assert [image.get_attribute("src") for image in stocked_page.locator(".panel img").all()] == [
+        stocked_page.url.partition("?")[0] + "favicon.ico"
+    ]
+    playwright.expect(stocked_page.locator("#next button")).to_have_text(
+        ["ginger beer searched next", "drinks for a mocktail evening to explore", "1% milk searched next"]
+    )
+    stocked_page.click("#tab-complements")
+    assert [title[:18] for title in _products(stocked_page)] == ["Kentucky Bourbon", "Tennessee Whisky w", "Crisps"]
+
+
+def test_what_is_ticked_goes_and_comes_back(stocked_page):
+    _ask(stocked_page, "vernors soda")
+    stocked_page.wait_for_selector("#panel-substitutes .product")
+    stocked_page.locator("#panel-substitutes label", has_text="Cola, 2 l").locator("input").click()
+    playwright.expect(stocked_page.locator("#shown li")).to_have_text(["Cola, 2 l×"])
+    assert _products(stocked_page) == ["Cola, 6 cans", "Diet Cola <b>2 l</b>", "Oat Drink"]
+    # By keyboard: the next card has the focus, and goes too, until the list says that it is empty.
+    for left in (2, 1, 0):
+        assert stocked_page.evaluate("document.activeElement.type") == "checkbox"
+        stocked_page.keyboard.press("Space")
+        playwright.expect(stocked_page.locator("#panel-substitutes .product")).to_have_count(left)
+    assert stocked_page.inner_text("#panel-substitutes") == "The page shows all of them already."
+    assert stocked_page.evaluate("document.activeElement.id") == "tab-substitutes"
+    stocked_page.click("#shown button >> text=Oat Drink")
+    playwright.expect(stocked_page.locator("#panel-substitutes .title")).to_have_text(["Oat Drink"])
+    _ask(stocked_page, "protein")
+    playwright.expect(stocked_page.locator("#panel-complements .title")).to_have_text(["Blueberries"])
+    assert stocked_page.is_hidden("#shown-box")
+
+
+def test_how_many_results_there_are_decides_what_leads(stocked_page):
+    _ask(stocked_page, "vernors soda")
+    for count, lead in (("9", "complements"), ("8", "substitutes"), ("", "substitutes")):
+        stocked_page.fill("#results", count)
+        playwright.expect(stocked_page.locator(f"#tab-{lead} b")).to_have_text("leads")
+        assert stocked_page.get_attribute(f"#tab-{lead}", "aria-selected") == "true"
+    stocked_page.fill("#results", "-1")
+    playwright.expect(stocked_page.locator("#discover-trouble")).to_contain_text("field: result_count")
+    stocked_page.fill("#results", "30")
+    playwright.expect(stocked_page.locator("#discover-trouble")).to_be_hidden()
+
+
+def test_tabs_follow_the_arrow_keys(stocked_page):
+    _ask(stocked_page, "vernors soda")
+    stocked_page.wait_for_selector("#panel-substitutes .product")
+    stocked_page.focus("#tab-substitutes")
+    for key, chosen in (("ArrowRight", "complements"), ("ArrowRight", "substitutes"), ("End", "complements")):
+        stocked_page.keyboard.press(key)
+        assert stocked_page.evaluate("document.activeElement.id") == f"tab-{chosen}"
+        assert stocked_page.is_visible(f"#panel-{chosen}")
+        assert stocked_page.locator('[role="tab"][tabindex="0"]').count() == 1
+
+
+def test_a_suggestion_and_an_idea_are_clicked_through(stocked_page):
+    _ask(stocked_page, "vernors soda")
+    stocked_page.click("#next button >> text=1% milk")
+    assert stocked_page.input_value("#query") == "1% milk"
+    # Its answer has an idea of its label's, and the release no content for it.
+    playwright.expect(stocked_page.locator("#panel-substitutes .path")).to_have_text(["Dairy & EggsMilkPlant Milk"])
+    stocked_page.click("#tab-substitutes")
+    stocked_page.click("#panel-substitutes .chip")
+    playwright.expect(stocked_page.locator("#raw")).to_contain_text('"plant milk"')
+    playwright.expect(stocked_page.locator("#panel-complements")).to_contain_text("better than filler")
+
+
 def test_reference_lists_every_operation_without_another_host(browser, address):
     page = browser.new_page()
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     page.goto(f"{address}/docs")
     page.wait_for_selector("#operations section")
-    assert page.locator("#operations h3").count() == 7
+    assert page.locator("#operations h3").count() == 9
     assert page.locator("#Understanding td code").first.inner_text() == "query"
     assert hosts == {address.removeprefix("http://")}
     page.close()
