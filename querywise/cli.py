@@ -10,7 +10,21 @@ import typer
 from rich.text import Text
 
 from domain.errors import QuerywiseError, UserError
-from querywise import batch, distill, evaluate, judge, label, prompts, releases, review, run, serve, stages, understand
+from querywise import (
+    batch,
+    distill,
+    evaluate,
+    judge,
+    label,
+    match,
+    prompts,
+    releases,
+    review,
+    run,
+    serve,
+    stages,
+    understand,
+)
 from querywise.options import console
 
 __all__ = ["app", "main"]
@@ -31,6 +45,8 @@ app.command("index")(stages.index)
 app.command("label")(label.label)
 app.add_typer(batch.app, name="batch")
 app.command("distill")(distill.distill)
+app.add_typer(match.app, name="match")
+app.command("content")(stages.content)
 app.command("evaluate")(evaluate.evaluate)
 app.command("judge")(judge.judge)
 app.command("understand")(understand.understand)
