@@ -11,7 +11,7 @@ PLANTED := .querywise/planted.jsonl.gz
 
 demo: .venv/installed
 	$(BIN)/python -m demo $(DEMO)
-	$(BIN)/querywise run $(DEMO) --tail 400 --model recorded:$(RECORDING)
+	$(BIN)/querywise run $(DEMO) --tail 400 --prompt understand@1,discover@1 --model recorded:$(RECORDING)
 	$(BIN)/querywise serve $(DEMO)
 
 # The demo's release clears its gate; one of answers that stand where they do not belong must not.

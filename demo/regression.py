@@ -20,9 +20,11 @@ def plant(recording: Path, planted: Path) -> int:
     """Write `recording` with answers exchanged; return how many stand where they do not belong."""
     with gzip.open(recording, "rt", encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
+    # What else to show is another question: an answer to it would not even be read as one to this.
+    said = [line for line in lines if "categories" in json.loads(line["content"])]
     moved = 0
-    for at in range(0, len(lines) - 1, _EVERY):
-        one, other = lines[at], lines[at + 1]
+    for at in range(0, len(said) - 1, _EVERY):
+        one, other = said[at], said[at + 1]
         one["content"], other["content"] = other["content"], one["content"]
         moved += 2
     planted.parent.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +38,9 @@ from prompts.cache import CompletionCache
 from prompts.ledger import Ledger
 from prompts.prices import price_of
 from prompts.recording import Recorded
+from querywise.compare_ideas import ComparedIdeas, compare_ideas
 from querywise.label import BudgetOption, ConcurrencyOption, tiers_of
+from querywise.limits import Limits
 from querywise.options import (
     ApiBaseOption,
     JsonOption,
@@ -49,6 +53,7 @@ from querywise.options import (
     model_name,
     progress_bar,
     work_on,
+    write_json,
 )
 from querywise.outcome import outcome_of
 from querywise.pipeline import open_teacher
@@ -80,6 +85,12 @@ def compare(
     budget: BudgetOption = None,
     concurrency: ConcurrencyOption = 64,
     timeout: TimeoutOption = 120.0,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Let this model, or recorded:FILE, judge the discovery content of both, blind to whose it is."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample and of the resamples.")] = 0,
     html: Annotated[Path | None, typer.Option(help="The page to write; in the work folder unless given.")] = None,
     as_json: JsonOption = False,
@@ -91,6 +102,7 @@ def compare(
     """
     with work_on(shop, work) as opened:
         provider = open_provider(model_name(opened, model), api_base=api_base, timeout=timeout)
+        judging = open_provider(judge, api_base=api_base, timeout=timeout) if judge else None
         asked = _questions(
             opened, gold=gold, gold_file=gold_file, queries=queries, sample=sample, tiers=tiers, seed=seed
         )
@@ -104,7 +116,9 @@ def compare(
         page.parent.mkdir(parents=True, exist_ok=True)
         write_page(page, found, *sides)
         write_comparison(page.with_suffix(".json"), found)
-    _say(found, page, as_json)
+        limits = Limits(concurrency=concurrency, budget=budget)
+        ideas = compare_ideas(opened, run.labels, judge=judging, limits=limits) if run.asks_for_ideas else None
+    _say(found, ideas, page, as_json)
     if any(isinstance(outcome.result, Failed) for side in sides for outcome in side.outcomes):
         raise typer.Exit(1)
 
@@ -179,6 +193,12 @@ class _Run:
                 hint="set input and output under [llm.price] in shop.toml, in US dollars per million tokens",
             )
         self._budget = Budget(budget) if budget is not None else None
+        self.labels: dict[str, list[Label]] = {}
+
+    @property
+    def asks_for_ideas(self) -> bool:
+        """Whether both sides were asked what else to show."""
+        return len(self.labels) == 2 and all(any(label.ideas for label in some) for some in self.labels.values())
 
     def sides(
         self, names: tuple[str, str], asked: list[Asked], *, with_context: bool, step: Callable[[], None]
@@ -228,6 +248,9 @@ class _Run:
                 ):
                     results[result.query] = result
                     step()
+            self.labels[teacher.prompt_id] = [
+                result for one in asked if isinstance(result := results[one.query], Label)
+            ]
             kept = self._provider.get if isinstance(self._provider, Recorded) else cache.get if cache else _nothing
             outcomes = [
                 outcome_of(
@@ -264,9 +287,12 @@ def _stem(name: str) -> str:
     return "+".join(Path(part.strip()).stem for part in name.split(","))
 
 
-def _say(found: Comparison, page: Path, as_json: bool) -> None:
+def _say(found: Comparison, ideas: ComparedIdeas | None, page: Path, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(comparison_json(found, indent=1) + "\n")
+        document = json.loads(comparison_json(found))
+        write_json(document | ({"ideas": asdict(ideas)} if ideas else {}))
     else:
         sys.stdout.write(to_text(found) + "\n")
+        if ideas:
+            sys.stdout.write(f"\n{ideas.text()}\n")
         console.print(f"every query with both answers, prompts and completions: {page}", style="dim")

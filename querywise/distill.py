@@ -18,7 +18,7 @@ from rich.table import Table
 
 from domain.context import ContextStore
 from domain.errors import StageMissing, UserError
-from domain.label import read_labels
+from domain.label import label_adapter, read_labels
 from domain.shop import Shop
 from evals import read_gold
 from querywise.marks import begin, digest, done, inputs_of, is_done
@@ -102,9 +102,16 @@ def student_stands(shop: Shop) -> bool:
 
 def _inputs(shop: Shop, gold: Path | None) -> str:
     """Return the digest of all that decides the student, its settings aside."""
-    files = [path for path in (shop.labels_file, gold) if path is not None and path.is_file()]
-    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    return digest(*contents, context_fingerprint(shop), inputs_of(shop, "index"))
+    contents = [hashlib.sha256(gold.read_bytes()).hexdigest()] if gold is not None and gold.is_file() else []
+    return digest(_taught(shop.labels_file), *contents, context_fingerprint(shop), inputs_of(shop, "index"))
+
+
+def _taught(labels: Path) -> str:
+    """Return the digest of what a student learns of labels: ideas of what to show beside an answer are none of it."""
+    found = hashlib.sha256()
+    for label in read_labels(labels) if labels.is_file() else ():
+        found.update(label_adapter.dump_json(label, exclude={"ideas"}))
+    return found.hexdigest()
 
 
 def kept_out(shop: Shop) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from domain.context import ContextStore
+from domain.discovery.content import read_contents
 from domain.errors import StageMissing, UserError
 from domain.evidence import ContextReport, ContextSettings, compute_context
 from domain.ingest import ingest
@@ -25,19 +26,26 @@ from domain.withheld import read_withheld, withheld_digest, withheld_file, withh
 from prompts import Teacher, load_prompt
 from prompts.examples import ExampleBank, read_examples
 from prompts.teacher import Catalogue
+from querywise.content import VERSION as CONTENT_VERSION
+from querywise.content import make_contents, match_of
 from querywise.marks import begin, digest, done, inputs_of, is_done, report_of
 from querywise.quality import VERSION as QUALITY_VERSION
 from querywise.quality import compute_quality
 from querywise.queries import Addition
 from release import build_release, list_releases
+from release.cards import CatalogueProduct
+from release.match import ABOUT as MATCH
+from release.match import is_there
 from release.quality import ProductQualities
 
 __all__ = [
     "Built",
     "context_fingerprint",
     "fingerprints",
+    "has_ideas",
     "label_inputs",
     "labels_stand",
+    "make_content",
     "make_context",
     "make_index",
     "make_ingest",
@@ -56,7 +64,8 @@ def make_ingest(shop: Shop, progress: Progress, *, force: bool = False) -> dict[
     kinds: tuple[Kind, ...] = ("taxonomy", "products", "queries", "events")
     paths = [shop.folder / "shop.toml", *(path for kind in kinds for path in shop.files(kind))]
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    inputs = digest(stats, {name: value for name, value in asdict(shop.config).items() if name != "llm"})
+    later = ("llm", "discovery")  # what is set there decides nothing here
+    inputs = digest(stats, {name: value for name, value in asdict(shop.config).items() if name not in later})
     if force or not is_done(shop, "ingest", inputs) or not (shop.warehouse / "ingest.json").is_file():
         begin(shop, "ingest")
         ingest(shop, progress=progress)
@@ -188,6 +197,45 @@ def labels_stand(shop: Shop, inputs: str) -> bool:
     return is_done(shop, "label", inputs) and shop.labels_file.is_file()
 
 
+def make_content(shop: Shop, progress: Progress, *, force: bool = False) -> dict[str, Any]:
+    """Find what the shop can show of the ideas of its labels; return the report, empty where no label has any ideas.
+
+    Raises:
+        StageMissing: when there are no labels or no index.
+        ShopError: when the shop's file of complements cannot be read.
+    """
+    if not has_ideas(shop):
+        begin(shop, "content")
+        shop.content_file.unlink(missing_ok=True)
+        return {}
+    inputs = _content_inputs(shop)
+    if force or not is_done(shop, "content", inputs) or not shop.content_file.is_file():
+        begin(shop, "content")
+        report = make_contents(
+            shop,
+            read_labels(shop.labels_file),
+            shop.content_file,
+            match=match_of(shop),
+            tell=lambda done: progress(f"{done:,} queries"),
+        )
+        done(shop, "content", inputs, asdict(report))
+    return report_of(shop, "content")
+
+
+def has_ideas(shop: Shop) -> bool:
+    """Whether anybody was asked what else to show."""
+    return shop.labels_file.is_file() and any(label.ideas is not None for label in read_labels(shop.labels_file))
+
+
+def _content_inputs(shop: Shop) -> str:
+    """Return the digest of everything that decides the contents; the catalogue's stock is part of the context's."""
+    filter_ = [shop.student / MATCH] if is_there(shop.student) else []
+    files = (shop.labels_file, *shop.files("complements"), *filter_)
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    block = shop.config.discovery.block
+    return digest(*digests, context_fingerprint(shop), inputs_of(shop, "index"), block, CONTENT_VERSION)
+
+
 def mark_labels(shop: Shop, inputs: str, departures: list[str]) -> None:
     """Note that every query has been labelled from these inputs, and which of them depart from their words."""
     done(shop, "label", inputs, {"departures": departures})
@@ -222,12 +270,12 @@ def make_release(shop: Shop) -> Built:
     """
     inputs, withheld = _release_inputs(shop), read_withheld(withheld_file(shop.work))
     listed = {"withheld": withheld_digest(withheld)} if withheld else {}
-    products: Iterable[str] = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
-    taught = shop.student.is_dir()
+    taught, shown = shop.student.is_dir(), shop.content_file.is_file()
     folder = build_release(
         shop=shop.config.name,
         taxonomy=shop.load_taxonomy(),
-        product_ids=products,
+        products=_products(shop),
+        contents=read_contents(shop.content_file) if shown else None,
         labels=withhold(read_labels(shop.labels_file), withheld),
         fingerprints=fingerprints(shop) | {"context": context_fingerprint(shop)} | listed,
         # A student takes the place of retrieval, which is slower and less often right.
@@ -238,6 +286,13 @@ def make_release(shop: Shop) -> Built:
         created=datetime.now(UTC),
     )
     return Built(folder=folder, inputs=inputs)
+
+
+def _products(shop: Shop) -> Iterator[CatalogueProduct]:
+    columns = ["product_id", "title", "brand", "price", "image_url", "category_id"]
+    frame = pl.read_parquet(shop.warehouse / "products.parquet", columns=columns)
+    for row in frame.iter_rows(named=True):
+        yield CatalogueProduct(**row, currency=shop.config.currency)
 
 
 def _qualities(shop: Shop) -> ProductQualities:
@@ -260,6 +315,8 @@ def _release_inputs(shop: Shop) -> str:
     withheld = read_withheld(withheld_file(shop.work))
     # A release that was built when nothing could be withheld stands as long as nothing is.
     listed = [withheld_digest(withheld)] if withheld else []
+    if shop.content_file.is_file():
+        listed.append(hashlib.sha256(shop.content_file.read_bytes()).hexdigest())
     student = sorted(path for path in shop.student.glob("*") if path.is_file())
     taught = [hashlib.sha256(path.read_bytes()).hexdigest() for path in student]
     if taught:

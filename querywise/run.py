@@ -21,6 +21,7 @@ from querywise.distill import distill_shop, need_training, show_card, student_st
 from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
 from querywise.limits import Limits
 from querywise.marks import report_of
+from querywise.match import match_shop, match_stands, show_match
 from querywise.options import (
     DEFAULT_PROMPT,
     ApiBaseOption,
@@ -37,8 +38,10 @@ from querywise.options import (
     write_json,
 )
 from querywise.pipeline import (
+    has_ideas,
     label_inputs,
     labels_stand,
+    make_content,
     make_context,
     make_index,
     make_ingest,
@@ -46,7 +49,7 @@ from querywise.pipeline import (
 )
 from querywise.queries import Addition, QueriesOption, TailOption, read_addition
 from querywise.shipping import Shipped, ship
-from querywise.show import show_context, show_ingest, show_summary, show_verdict
+from querywise.show import show_content, show_context, show_ingest, show_summary, show_verdict
 from querywise.summary import Summary
 from release import current_release
 
@@ -72,8 +75,8 @@ def run(
 ) -> None:
     """Go from the shop folder to a release in one command.
 
-    Ingest, context, index, label, distill, release, gate; then a summary. What has not changed since the last run is
-    kept.
+    Ingest, context, index, label, distill, content, release, gate; then a summary. What has not changed since the last
+    run is kept.
 
     Exit 1 when a query is left without a label: the release is built of the others, and becomes current only where
     there is none yet. When no query at all is labelled, the labels and releases of before stay as they are. Exit 1 also
@@ -111,6 +114,11 @@ def run(
         if made is None or made.labelled or made.carried or not failed:
             if student:
                 _distill(opened)
+                _match(opened)
+            if has_ideas(opened):
+                with _stage("content") as tell:
+                    content = make_content(opened, tell)
+                show_content(content)
             with _stage("release"):
                 shipped = ship(opened, whole=not failed)
         current = current_release(opened.releases)
@@ -173,6 +181,21 @@ def _distill(shop: Shop) -> None:
             console.print(f"no student was trained: {error}")
             return
     show_card(card)
+
+
+def _match(shop: Shop) -> None:
+    """Train the filter of bad matches, where a judge said of enough products what matches, unless it is trained."""
+    if match_stands(shop) or not shop.student.is_dir():
+        return
+    from distill.match import NoMatchLessons
+
+    with _timed("match"), training_bar() as tell:
+        try:
+            card = match_shop(shop, progress=tell)
+        except NoMatchLessons as error:
+            console.print(f"no filter of bad matches was trained: {error}")
+            return
+    show_match(card)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import typer
 from domain.errors import StageMissing
 from querywise.options import ShopArgument, WorkOption, console, shop_at
 from release import current_release
+from release.discover import EXPLORATORY_SHARE, FEW_RESULTS
 from release.student import Provider
 
 __all__ = ["serve"]
@@ -26,6 +27,12 @@ def serve(
     quality_weight: Annotated[
         float, typer.Option(min=0, max=10, help="Of the quality of products beside the cosine, in embeddings.")
     ] = 0.0,
+    few_results: Annotated[
+        int, typer.Option(min=0, max=1000, help="Results up to which substitutes lead on a page; then complements do.")
+    ] = FEW_RESULTS,
+    exploratory_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the suggestions, the share that may be exploratory.")
+    ] = EXPLORATORY_SHARE,
     batch_max: Annotated[
         int, typer.Option(min=1, max=1024, help="Queries that go through the student in one pass; 1: each by itself.")
     ] = 64,
@@ -47,6 +54,7 @@ def serve(
     # The service takes the place of this process, so that it runs without all that the other commands have loaded.
     options = ["--host", host, "--port", str(port), "--workers", str(workers), "--provider", provider]
     options += ["--quality-weight", str(quality_weight), "--batch-max", str(batch_max)]
+    options += ["--few-results", str(few_results), "--exploratory-share", str(exploratory_share)]
     if batch_wait_us is not None:
         options += ["--batch-wait-us", str(batch_wait_us)]
     # -P: a folder named service where the user stands is none of ours.

@@ -8,7 +8,7 @@ from pathlib import Path
 from domain.shop import Shop
 from evals.gate import Decision, GateVerdict
 from querywise.evaluation import evaluate_release
-from querywise.pipeline import make_release, mark_release, standing_release
+from querywise.pipeline import make_content, make_release, mark_release, standing_release
 from release import current_release, gate_key, promote
 from release.manifest import read_manifest
 
@@ -38,6 +38,7 @@ def ship(shop: Shop, *, whole: bool = True, force: bool = False) -> Shipped:
         StageMissing: when there are no labels or no index.
         UserError: when the gates, the gold, or the list of what is withheld cannot be used.
     """
+    make_content(shop, lambda _: None)
     if not force and (standing := standing_release(shop)):
         gate = read_manifest(standing).gate
         return Shipped(folder=standing, verdict=gate.verdict if gate else "INCONCLUSIVE")

@@ -18,6 +18,7 @@ from querywise.shipping import Shipped
 from querywise.summary import Summary
 
 __all__ = [
+    "show_content",
     "show_context",
     "show_estimate",
     "show_ingest",
@@ -51,6 +52,20 @@ def show_ingest(report: Mapping[str, Any]) -> None:
         numbers = (f"{row[name]:,}" for name in ("rows", "accepted", "quarantined"))
         table.add_row(row["file"], *numbers, why)
     console.print(table)
+
+
+def show_content(report: Mapping[str, Any]) -> None:
+    """Print how many ideas the shop can show, and why it does not show the others."""
+    table = Table("ideas", "tier", "proposed", "shown", "not shown, and why", box=None, padding=(0, 2, 0, 0))
+    for role, tiers in report["ideas"].items():
+        for tier, found in tiers.items():
+            most = sorted(found["dropped"].items(), key=lambda pair: (-pair[1], pair[0]))
+            why = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in most)
+            table.add_row(f"{role}s", tier, f"{found['proposed']:,}", f"{found['kept']:,}", why)
+    console.print(table)
+    queries, shown = sum(report["labels"].values()), sum(report["contents"].values())
+    suggested = sum(report["suggestions"].values())
+    console.print(f"{shown:,} of {queries:,} queries have something to show; {suggested:,} queries to go on with")
 
 
 def show_context(report: Mapping[str, Any]) -> None:

@@ -1,12 +1,15 @@
-"""`ingest`, `context`, `index`: from the shop folder to what a model is shown."""
+"""`ingest`, `context`, `index`, `content`: what is made of the shop folder and the labels without asking any model."""
 
 from __future__ import annotations
 
-from querywise.options import JsonOption, ShopArgument, WorkOption, console, status, work_on, write_json
-from querywise.pipeline import make_context, make_index, make_ingest
-from querywise.show import show_context, show_ingest
+import shlex
 
-__all__ = ["context", "index", "ingest"]
+from domain.errors import UserError
+from querywise.options import JsonOption, ShopArgument, WorkOption, console, status, work_on, write_json
+from querywise.pipeline import has_ideas, make_content, make_context, make_index, make_ingest
+from querywise.show import show_content, show_context, show_ingest
+
+__all__ = ["content", "context", "index", "ingest"]
 
 
 def ingest(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = False) -> None:
@@ -35,3 +38,16 @@ def index(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = Fal
         write_json(report)
     else:
         console.print(f"indexed {report['categories']:,} categories and {report['products']:,} products")
+
+
+def content(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption = False) -> None:
+    """Find what the shop can show of the ideas of its labels, and say what it cannot show and why. Asks no model."""
+    with work_on(shop, work) as opened:
+        if not has_ideas(opened):
+            raise UserError(
+                "no label has any ideas of what else to show",
+                hint=f"querywise label {shlex.quote(str(shop))} --prompt understand@1,discover@1",
+            )
+        with status("content") as tell:
+            report = make_content(opened, tell, force=True)
+    write_json(report) if as_json else show_content(report)

@@ -48,7 +48,8 @@ def demo(tools, encoder_folder, tmp_path_factory) -> Demo:
     second = assemble(shop)
     untouched = times == {path.name: path.stat().st_mtime_ns for path in shop.iterdir()}
     tools.give_encoder(encoder_folder, work)
-    ran = tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{RECORDING}", "--json")
+    by = ("--prompt", "understand@1,discover@1", "--model", f"recorded:{RECORDING}")
+    ran = tools.run("run", "--no-distill", shop, "--work", work, *by, "--json")
     lines = (work / "labels" / "labels.jsonl").read_text().splitlines()
     return Demo(
         shop=shop,
@@ -133,6 +134,20 @@ def test_a_tail_query_gets_what_is_near_and_no_confidence(demo, tools, tmp_path)
     assert all(category["path"] == demo.tree[category["id"]] for a in answers for category in a["categories"])
     # Most of what is typed in a grocery shop is near something in it.
     assert sum(bool(answer["categories"]) for answer in answers) >= 40
+
+
+def test_most_queries_have_something_to_show_beside_their_results(demo, tools):
+    report = tools.run("content", demo.shop, "--work", demo.work, "--json").json
+    queries, shown = sum(report["labels"].values()), sum(report["contents"].values())
+    assert queries == len(demo.labels) and shown >= 0.95 * queries
+    kept = {role: sum(tier["kept"] for tier in tiers.values()) for role, tiers in report["ideas"].items()}
+    assert kept["complement"] >= 2 * queries and kept["substitute"] >= queries
+    answer = tools.run("understand", demo.shop, "sushi", "--work", demo.work, "--json").json
+    said = " ".join(idea["query"] for idea in answer["complements"])
+    assert answer["complements"] and any(word in said for word in ("soy sauce", "wasabi", "ginger", "seaweed", "tea"))
+    ids = {json.loads(line)["product_id"] for line in (demo.shop / "products.jsonl").read_text().splitlines()}
+    ideas = answer["substitutes"] + answer["complements"]
+    assert all(idea["category_id"] in demo.tree and set(idea["product_ids"]) <= ids for idea in ideas)
 
 
 def test_every_category_and_rewrite_has_a_recorded_verdict(demo, tools, tmp_path):

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+
+from domain.discovery import Ideas
+from domain.label import read_labels, write_labels
+from domain.shop import open_shop
+from querywise.distill import student_stands
 
 torch = pytest.importorskip("torch")
 
@@ -47,6 +53,17 @@ def test_it_is_trained_anew_only_where_labels_or_gold_have_changed(made, tools, 
     before = model.stat().st_mtime_ns
     again = tools.run("run", made.shop, *by)
     assert (again.code, model.stat().st_mtime_ns) == (0, before) and "get another category" not in again.err
+
+
+def test_what_is_shown_beside_an_answer_is_nothing_that_a_student_learns(made, tools, taught, tmp_path):
+    shop = open_shop(made.shop, work=tools.copy_work(taught[0], tmp_path / "work"))
+    assert student_stands(shop)
+    first, *rest = read_labels(shop.labels_file)
+    ideas = Ideas(explore=("drinks for a party",))
+    write_labels(shop.labels_file, [replace(first, ideas=ideas), *rest])
+    assert student_stands(shop)
+    write_labels(shop.labels_file, rest)
+    assert not student_stands(shop)
 
 
 def test_the_command_says_in_json_what_the_card_says(made, tools, taught):
