@@ -43,7 +43,7 @@ knows words, a shop's log knows its shoppers, and the question is what each is w
 
 How each figure is computed is in [evaluation.md](evaluation.md). Only head and torso were labelled: on the tail and on
 unseen queries the two LLM rows abstain, and the release, built here without a student, searches;
-[students.md](students.md) has the student.
+[students.md](students.md) has the student, and [discovered.md](discovered.md) discovery content.
 """
 
 REPLAY = """The answers of the electronics shop at work in a search on the lists that its three raters judged: BM25 over
