@@ -11,7 +11,7 @@ from typing import Final
 
 from domain.constraints import constraints_of, keeps
 from release.borrow import NEVER_GIVEN_UP
-from release.lenders import Lenders
+from release.lenders import Lender, Lenders
 from release.likeness import same_words, words_of
 from release.tail import Tail
 
@@ -31,24 +31,31 @@ class ContentBorrower:
     Args:
         tail: Of the release.
         lenders: The queries that have content.
+        least: The least cosine of query and lender.
     """
 
-    def __init__(self, tail: Tail, lenders: Lenders) -> None:
+    def __init__(self, tail: Tail, lenders: Lenders, *, least: float = LEAST_COSINE) -> None:
         self._tail = tail
         self._lenders = lenders
+        self._least = least
 
     def lender(self, query: str) -> str | None:
-        """Return the query whose content serves another, normalised query, or None.
+        """Return the query whose content serves another, normalised query, or None."""
+        found = self.nearest(query)
+        return None if found is None else found.query
+
+    def nearest(self, query: str) -> Lender | None:
+        """Return the nearest query that may lend to another, normalised query, or None.
 
         Where the student is sure of no category, only a query that says the same lends.
         """
         place = self._tail.place(query)
         for lender in self._lenders.nearest(place.embedding, place.row, _ASKED):
-            if lender.cosine < LEAST_COSINE:
+            if lender.cosine < self._least:
                 return None
             sure = place.sure or same_words(words_of(query), words_of(lender.query))
             if sure and _insists(query, lender.query) and _insists(lender.query, query):
-                return lender.query
+                return lender
         return None
 
 
