@@ -32,7 +32,7 @@ from prompts.judge import Judge, Sheet
 from prompts.recording import Recorded
 from querywise.idea_sides import ROLES, goods_of, is_right, item_of
 from release import open_release
-from release.borrow_content import ContentBorrower
+from release.borrow_content import ContentBorrower, is_wider
 from release.contents import LENDERS
 from release.lenders import Lenders
 from release.manifest import DISCOVERY, STUDENT
@@ -54,7 +54,7 @@ class Loan:
     content: Content | None
 
     def ideas(self, role: Role) -> tuple[Discovery, ...]:
-        if self.content is None:
+        if self.content is None or (role == "substitute" and is_wider(self.content.query, self.query)):
             return ()
         return (self.content.substitutes if role == "substitute" else self.content.complements)[:SHOWN]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from release.borrow_content import ContentBorrower
+from release.borrow_content import ContentBorrower, is_wider
 from release.contents import Contents
 from release.discover import Discovered, Kept, Suggested, discovered, suggested
 
@@ -69,4 +70,8 @@ class Beside:
             return Kept(content=content)
         lender = self._borrower.lender(normalised) if self._borrower else None
         lent = None if lender is None else self.contents.get(lender)
-        return None if lent is None else Kept(content=lent, borrowed_from=lender)
+        if lender is None or lent is None:
+            return None
+        if is_wider(lender, normalised):
+            lent = replace(lent, substitutes=())
+        return Kept(content=lent, borrowed_from=lender)

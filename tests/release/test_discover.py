@@ -324,7 +324,8 @@ def taught(
     """Its student is sure of the category of "sure", and of none for "lost"."""
     student = teach(tmp_path_factory.mktemp("taught") / "student", taxonomy)
     lenders = [replace(SUSHI, query="sure"), replace(TALK, query="lost"), replace(SUSHI, query="halfway vegan")]
-    lenders[0] = replace(lenders[0], substitutes=(idea("salmon", 0), replace(idea("trout", 0), query="sure trout")))
+    *some, tea = lenders[0].complements
+    lenders[0] = replace(lenders[0], complements=(*some, replace(tea, query="sure tea")))
     with make_release(lenders, category=student.leaf, student=student.folder) as opened:
         yield opened
 
@@ -332,7 +333,7 @@ def taught(
 def test_a_query_near_enough_borrows_and_says_of_whom(taught: Release) -> None:
     found = taught.discover("sure enough", products("salmon", 1))
     assert (found.reason, found.borrowed_from) == ("borrowed", "sure")
-    assert said(found.substitutes) == ["salmon", "trout"] and said(found.complements) == ["rice", "vinegar", "tea"]
+    assert said(found.complements) == ["rice", "vinegar", "tea"]
     assert [s.query for s in taught.suggest("sure enough").suggestions] == ["nori", "picnic", "wasabi"]
     assert taught.needs_student("sure enough") and not taught.needs_student("sure")
     assert taught.discover("sure").reason == "precomputed"
@@ -340,8 +341,18 @@ def test_a_query_near_enough_borrows_and_says_of_whom(taught: Release) -> None:
     assert (gone.reason, gone.borrowed_from) == ("all_shown", "sure")
 
 
+def test_a_lender_that_says_less_lends_nothing_in_place_of_what_is_asked(taught: Release) -> None:
+    wider = taught.discover("sure enough")
+    assert (wider.borrowed_from, wider.substitutes) == ("sure", ()) and wider.complements
+    assert wider.empty == {"substitutes": "none_known"}
+    same = taught.discover("vegan halfway")
+    assert (
+        same.borrowed_from == "halfway vegan" and same.substitutes == taught.discover("halfway vegan").substitutes != ()
+    )
+
+
 def test_what_a_query_asks_for_itself_is_not_borrowed(taught: Release) -> None:
-    assert said(taught.discover("trout sure").substitutes) == ["salmon"]
+    assert said(taught.discover("tea sure").complements) == ["rice", "vinegar"]
 
 
 def test_what_is_not_near_borrows_nothing(taught: Release) -> None:

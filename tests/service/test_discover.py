@@ -174,9 +174,10 @@ def test_any_values_give_an_answer_or_a_problem(discover, fields: dict[str, Any]
 @pytest.mark.parametrize("settings", [Settings(), Settings(batch_wait_us=0)], ids=["alone", "batched"])
 def test_a_query_of_the_tail_borrows(ask_any, lending, settings):
     app = create_app(lending, settings=settings)
-    answer = ask_any(app, "POST", PATH, body=_json(query="Sure enough", shown=["p14"])).json
+    answer = ask_any(app, "POST", PATH, body=_json(query="Sure enough", shown=["p90"])).json
     assert (answer["query"], answer["reason"], answer["borrowed_from"]) == ("Sure enough", "borrowed", "sure")
-    assert answer["substitutes"][0]["product_ids"] == ["p15", "p16"]
+    served = {i for idea in answer["complements"] for i in idea["product_ids"]}
+    assert served == {"p91", "p32"} and answer["empty"] == {"substitutes": "none_known"}
     nothing = ask_any(app, "POST", PATH, body=_json(query="qqq")).json
     assert (nothing["reason"], nothing["borrowed_from"]) == ("nothing_known", None)
 
