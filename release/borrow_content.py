@@ -19,8 +19,8 @@ from release.tail import Tail
 __all__ = ["LEAST_COSINE", "ContentBorrower", "is_wider"]
 
 LEAST_COSINE: Final = 0.8
-"""The least cosine of query and lender by the student's embedding. docs/discovered.md says what a judge makes of what is
-lent from how near: from 0.8 on substitutes are right in five of six, and complements no more often from nearer."""
+"""The least cosine of query and lender by the student's embedding. From there on a judge finds five of six substitutes
+right, and complements no more often from nearer: docs/discovered.md."""
 
 _ASKED: Final = 2
 """How many of the nearest lenders are looked at."""
