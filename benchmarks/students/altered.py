@@ -1,0 +1,75 @@
+"""The training with a part of it changed, for as long as a block lasts.
+
+What settings and lessons decide is changed there. The rest has no switch in the product, which has no use for one: it
+is replaced here where the training looks it up, and a name that is gone is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any, Literal
+from unittest.mock import patch
+
+import numpy as np
+
+from distill import student
+from distill.assistant import Assistant
+from distill.noise import Noise, learn_noise
+from distill.split import Split
+from release.student import features
+from release.student.grams import WordGrams, word_grams
+
+Kind = Literal["pieces", "words", "runs", "pairs"]
+"""Of features: pieces of words as the encoder cuts them, hashed words, runs of their letters, and pairs of words."""
+
+
+@contextmanager
+def altered(
+    *,
+    split: Split | None = None,
+    assistant: Callable[[], Assistant] = Assistant,
+    typed_right: bool = False,
+    without: Collection[Kind] = (),
+) -> Iterator[None]:
+    """Train and ask students otherwise than the product does; none of them learns to tag spans.
+
+    Args:
+        split: What is learnt from and what is kept apart; parted anew unless given.
+        assistant: Makes the sentence encoder.
+        typed_right: Whether texts are learnt as they are, without slips, lost words or changed order.
+        without: Kinds of features that a text has none of. A student that learnt without them has to be asked so too.
+    """
+    with ExitStack() as stack:
+
+        def put(target: object, name: str, value: Any) -> None:
+            stack.enter_context(patch.object(target, name, value))
+
+        put(student, "distil_tagger", lambda *_, **__: None)
+        put(student, "Assistant", assistant)
+        if split is not None:
+            put(student, "split_labels", lambda _: split)
+        if typed_right:
+            put(student, "learn_noise", _no_slips)
+        if "pieces" in without:
+            put(features.Features, "_pieces_of", lambda *_: np.empty(0, dtype=np.int32))
+        if "pairs" in without:
+            put(features, "pairwise", lambda _: ())
+        if {"words", "runs"} & {*without}:
+            put(features, "word_grams", lambda words, *, bits: fewer_grams(words, bits=bits, without=without))
+        yield
+
+
+def _no_slips(reformulations: Iterable[tuple[str, str, int]]) -> Noise:
+    return replace(learn_noise(reformulations), mistyped=0.0, shortened=0.0, shuffled=0.0)
+
+
+def fewer_grams(words: Sequence[str], *, bits: int, without: Collection[Kind]) -> list[WordGrams]:
+    """Return the grams of words less the words themselves, or less their runs; pairs can still be made of them."""
+    kept = []
+    for gram in word_grams(words, bits=bits):
+        own, runs = gram.ids[:1], gram.ids[1:]  # the word is hashed before its runs
+        parts = [part for kind, part in (("words", own), ("runs", runs)) if kind not in without]
+        kept.append(replace(gram, ids=np.concatenate(parts) if parts else own[:0]))
+    return kept
