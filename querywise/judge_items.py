@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
 from domain.catalogue import Product
 from domain.context import ContextStore
+from domain.discovery.content import read_contents
 from domain.errors import StageMissing, UserError
 from domain.judgements import Judgement, Pair, read_judgements, read_pairs
 from domain.label import read_labels
@@ -88,6 +89,8 @@ def choose_items(
         exhibits = [goods.product(pair.query, pair.product_id) for pair in given]
     else:
         answers = _answers(shop)
+        if task in ("substitute", "complement"):
+            answers = _with_contents(shop, answers)
         if sample is None and wanted is None:
             wanted = _gold_queries(shop)
         answers = [a for a in answers if wanted is None or a.answer.normalized in wanted]
@@ -139,6 +142,19 @@ def _answers(shop: Shop) -> list[_Answered]:
         _Answered(answer=answer, searches=context.searches)
         for answer, context in zip(answers, contexts, strict=True)
         if answer.source == "head"
+    ]
+
+
+def _with_contents(shop: Shop, answers: Sequence[_Answered]) -> list[_Answered]:
+    """Return answers with the discovery content that stands for them, whole: labels hold ideas, not what they show."""
+    if not shop.content_file.is_file():
+        return list(answers)
+    contents = {content.query: content for content in read_contents(shop.content_file)}
+    return [
+        replace(one, answer=replace(one.answer, substitutes=found.substitutes, complements=found.complements))
+        if (found := contents.get(one.answer.normalized))
+        else one
+        for one in answers
     ]
 
 

@@ -143,6 +143,9 @@ def test_a_release_serves_what_the_ideas_ground_in_and_forgets_it_with_them(made
     report = tools.run("content", *at, "--json").json
     assert report["ideas"]["complement"]["head"]["proposed"] + report["ideas"]["complement"]["torso"]["proposed"] == 4
     assert tools.run("release", "build", *at).code == 0
+    asked = ("--task", "complement", "--sample", "10", "--model", "openai/judge", "--dry-run", "--json")
+    kept = [found["kept"] for found in report["ideas"]["complement"].values()]
+    assert tools.run("judge", *at, *asked).json["items"] == sum(kept) == 3
     answer = tools.run("understand", made.shop, "chips", "--work", work, "--json").json
     [shown] = answer["complements"]
     assert (shown["query"], shown["category_id"]) == ("ginger ale", "ginger")
