@@ -178,7 +178,7 @@ def _known(value: float | None, form: str) -> str:
 
 
 def show_understanding(answer: Understanding) -> None:
-    """Print one understanding: the query with its spans coloured, then categories, rewrites and where it came from."""
+    """Print one understanding: the query with its spans coloured, then all else, and where it came from."""
     line = Text(answer.normalized or "(empty)", style="bold")
     for a in answer.annotations:
         line.stylize(f"bold {_COLOURS[a.type]}", a.start, a.end)
@@ -193,6 +193,9 @@ def show_understanding(answer: Understanding) -> None:
         )
     for rewrite in answer.rewrites:
         results.print(Text(f"  {rewrite.type:>13} {rewrite.confidence:.2f}       {rewrite.query}"))
+    for heading, ideas in (("instead", answer.substitutes), ("with it", answer.complements)):
+        if ideas:
+            results.print(Text(f"  {heading}: {', '.join(idea.label for idea in ideas)}", style="dim"))
     if answer.next_queries:
         results.print(Text(f"  searched next: {', '.join(answer.next_queries)}", style="dim"))
     results.print(Text(f"  {answer.source}, {answer.reason}, release {answer.release}", style="dim"))

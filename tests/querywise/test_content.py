@@ -150,6 +150,8 @@ def test_a_release_serves_what_the_ideas_ground_in_and_forgets_it_with_them(made
     [shown] = answer["complements"]
     assert (shown["query"], shown["category_id"]) == ("ginger ale", "ginger")
     assert set(shown["product_ids"]) <= {f"ginger{i}" for i in range(1, 5)} and shown["product_ids"]
+    said = tools.run("understand", made.shop, "chips", "--work", work).out
+    assert f"  with it: {shown['label']}\n" in said and "instead" not in said
     before = json.loads((work / "stages.json").read_text())["content"]["inputs"]
     write_labels(work / "labels" / "labels.jsonl", [replace(label, ideas=None) for label in labels])
     assert tools.run("release", "build", *at).code == 0
