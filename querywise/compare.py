@@ -116,7 +116,7 @@ def compare(
         page.parent.mkdir(parents=True, exist_ok=True)
         write_page(page, found, *sides)
         write_comparison(page.with_suffix(".json"), found)
-        limits = Limits(concurrency=concurrency, budget=budget)
+        limits = Limits(concurrency=concurrency, budget=run.left)
         ideas = compare_ideas(opened, run.labels, judge=judging, limits=limits) if run.asks_for_ideas else None
     _say(found, ideas, page, as_json)
     if any(isinstance(outcome.result, Failed) for side in sides for outcome in side.outcomes):
@@ -194,6 +194,11 @@ class _Run:
             )
         self._budget = Budget(budget) if budget is not None else None
         self.labels: dict[str, list[Label]] = {}
+
+    @property
+    def left(self) -> float | None:
+        """What is left of the budget, in US dollars; None where there is none."""
+        return max(0.0, self._budget.ceiling - self._budget.spent) if self._budget else None
 
     @property
     def asks_for_ideas(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.context import ContextStore
 from domain.discovery import Role
@@ -49,14 +49,18 @@ def compare_ideas(
         shop: The shop.
         labels: Of each side by its name, the first being what the other is held against, with their ideas.
         judge: Answers the judge's requests; None for no judge.
-        limits: What the judge may take.
+        limits: What the judge may take for both kinds together.
 
     Raises:
         StageMissing: when the shop has no contexts or no index.
     """
     contexts = ContextStore(shop.context_file)
     assembler = open_assembler(shop, contexts)
-    known = {label.query: label.understanding for label in read_labels(shop.labels_file)} if _labelled(shop) else {}
+    known = (
+        {label.query: label.understanding for label in read_labels(shop.labels_file)}
+        if shop.labels_file.is_file()
+        else {}
+    )
     base = next(iter(labels))
     answered = [{label.query: label for label in some if label.ideas is not None} for some in labels.values()]
     shared = [query for query in answered[0] if all(query in other for other in answered)]
@@ -70,7 +74,11 @@ def compare_ideas(
     exhibits = _exhibits(shop, sides) if judge else {}
     verdicts: dict[Item, bool] = {}
     for role, some in exhibits.items():
-        verdicts |= _judged(shop, role, some, judge, limits) if judge and some else {}
+        if judge and some:
+            found, spent = _judged(shop, role, some, judge, limits)
+            verdicts |= found
+            if limits.budget is not None:
+                limits = replace(limits, budget=max(0.0, limits.budget - spent))
     asked_about = {exhibit.item for some in exhibits.values() for exhibit in some}
     return ComparedIdeas(
         figures=tuple(measure_ideas(shown_of(sides, assembler), verdicts, base=base)) if shared else (),
@@ -81,10 +89,6 @@ def compare_ideas(
     )
 
 
-def _labelled(shop: Shop) -> bool:
-    return shop.labels_file.is_file()
-
-
 def _exhibits(shop: Shop, sides: Sequence[IdeaSide]) -> dict[Role, list[Exhibit]]:
     goods = goods_of(shop)
     return {role: exhibits_of(sides, role, goods, refused=False) for role in ROLES}
@@ -92,7 +96,8 @@ def _exhibits(shop: Shop, sides: Sequence[IdeaSide]) -> dict[Role, list[Exhibit]
 
 def _judged(
     shop: Shop, role: Role, exhibits: Sequence[Exhibit], provider: Provider, limits: Limits
-) -> dict[Item, bool]:
+) -> tuple[dict[Item, bool], float]:
+    """Return what is right, and what it cost in US dollars."""
     judge = Judge(
         shop=shop.config.name,
         locale=shop.config.locale,
@@ -104,4 +109,5 @@ def _judged(
     summary = JudgeRun(shop, [judge], exhibits, recording=recording).judge(provider, limits)
     wanted = {exhibit.item for exhibit in exhibits}
     kept = (verdict for path in summary.files for verdict in read_verdicts(path))
-    return {one.item: is_right(one.facets) for one in kept if isinstance(one, Verdict) and one.item in wanted}
+    right = {one.item: is_right(one.facets) for one in kept if isinstance(one, Verdict) and one.item in wanted}
+    return right, summary.tally.price
