@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 from domain.errors import StageMissing, UserError  # noqa: E402
 from domain.shop import open_shop  # noqa: E402
 from domain.verdict import Item, Verdict, write_verdicts  # noqa: E402
+from querywise.content import match_of
 from querywise.match import app, match_pairs, match_shop, match_stands  # noqa: E402
 from release.match import Matcher, Offer  # noqa: E402
 from release.student import Student  # noqa: E402
@@ -90,6 +91,7 @@ def test_the_command_writes_what_judge_reads(shop, tmp_path):
 def test_a_filter_is_trained_beside_the_student_and_anew_where_something_has_changed(shop, teach):
     teach(shop.student, shop.load_taxonomy())
     assert match_stands(shop)  # nobody judged anything
+    assert match_of(shop) is None
     products = judged(shop)
     assert not match_stands(shop)
     result = CliRunner().invoke(app, ["train", str(shop.folder), "--work", str(shop.work), "--json"])
@@ -101,6 +103,10 @@ def test_a_filter_is_trained_beside_the_student_and_anew_where_something_has_cha
     matcher = Matcher(shop.student, Student(shop.student, shop.load_taxonomy()))
     good, bad = matcher.chances([Offer(query="lemon soap", text=text) for text in ("Lemon Soap", "Protein Bar")])
     assert good > bad
+    in_content = match_of(shop)
+    assert in_content is not None
+    offers = [Offer(query="lemon soap", text=text, category_id="soap") for text in ("Lemon Soap", "Protein Bar")]
+    assert in_content("lemon soap", "soap", ["Lemon Soap", "Protein Bar"]) == matcher.keep(offers)
     judged(shop, KEEPS_ITS_WORD[:3], "b")
     assert not match_stands(shop)
     match_shop(shop)
