@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from domain.errors import StageMissing
 from querywise.options import ShopArgument, WorkOption, console, shop_at
 from release import current_release
-from release.discover import EXPLORATORY_SHARE, FEW_RESULTS
-from release.student import Provider
+from service.options import as_command_line, setting_options
 
 __all__ = ["serve"]
 
@@ -23,27 +23,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
-    provider: Annotated[Provider, typer.Option(help="Where the student runs; nowhere else.")] = "cpu",
-    quality_weight: Annotated[
-        float, typer.Option(min=0, max=10, help="Of the quality of products beside the cosine, in embeddings.")
-    ] = 0.0,
-    few_results: Annotated[
-        int, typer.Option(min=0, max=1000, help="Results up to which substitutes lead on a page; then complements do.")
-    ] = FEW_RESULTS,
-    exploratory_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Of the suggestions, the share that may be exploratory.")
-    ] = EXPLORATORY_SHARE,
-    batch_max: Annotated[
-        int, typer.Option(min=1, max=1024, help="Queries that go through the student in one pass; 1: each by itself.")
-    ] = 64,
-    batch_wait_us: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=100_000,
-            help="Microseconds a query waits for others. By default 200 on CUDA; on the CPU each goes by itself.",
-        ),
-    ] = None,
+    **settings: Any,
 ) -> None:
     """Serve the current release, with the playground at /."""
     opened = shop_at(shop, work)
@@ -52,10 +32,23 @@ def serve(
         raise StageMissing("there is no release to serve", hint=f"run `querywise run {shop}` first")
     console.print(f"release {release} of {opened.config.name} at http://{host}:{port}  (Ctrl-C stops)")
     # The service takes the place of this process, so that it runs without all that the other commands have loaded.
-    options = ["--host", host, "--port", str(port), "--workers", str(workers), "--provider", provider]
-    options += ["--quality-weight", str(quality_weight), "--batch-max", str(batch_max)]
-    options += ["--few-results", str(few_results), "--exploratory-share", str(exploratory_share)]
-    if batch_wait_us is not None:
-        options += ["--batch-wait-us", str(batch_wait_us)]
+    options = ["--host", host, "--port", str(port), "--workers", str(workers), *as_command_line(settings)]
     # -P: a folder named service where the user stands is none of ours.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "service", str(opened.releases / release), *options])
+
+
+def _take_settings() -> None:
+    """Give `serve` a parameter for each setting of the service, for Typer to read."""
+    signature = inspect.signature(serve, eval_str=True)
+    parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for each in setting_options():
+        option = typer.Option(help=each.option.help, min=each.option.least, max=each.option.most)
+        annotation = Annotated[each.type, option]  # type: ignore[name-defined]
+        parameters.append(
+            inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=annotation)
+        )
+    serve.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    serve.__annotations__ = {p.name: p.annotation for p in parameters}
+
+
+_take_settings()
