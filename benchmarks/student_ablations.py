@@ -19,7 +19,6 @@ from benchmarks.students.examined import Examined, add_options, examined_of, set
 from benchmarks.students.remembered import Remembered
 from benchmarks.students.trial import Trial
 from benchmarks.students.worth import ANSWERED, Samples
-from distill.split import Lessons, Split
 from distill.student import Settings
 from domain.errors import QuerywiseError
 from evals.cells import difference, interval, table
@@ -34,14 +33,12 @@ class Ablation:
     Attributes:
         says: What is left out, as a row of the table.
         settings: Changes how it is trained.
-        unlabelled: Whether the teacher said nothing of what is learnt from, so that the log may speak in its place.
         typed_right: Whether texts are learnt without slips.
         features: Kinds that are left out.
     """
 
     says: str
     settings: Callable[[Settings], Settings] = lambda settings: settings
-    unlabelled: bool = False
     typed_right: bool = False
     features: tuple[Kind, ...] = ()
 
@@ -50,19 +47,14 @@ def _mixed(source: str, share: float) -> Callable[[Settings], Settings]:
     return lambda s: replace(s, recipe=replace(s.recipe, mix={**s.recipe.mix, source: share}))
 
 
-def _unlabelled(settings: Settings) -> Settings:
-    return replace(_mixed("labels", 0.0)(settings), assistant=0)
-
-
 ABLATIONS: Mapping[str, Ablation] = {
-    "labels": Ablation(says="labels: the log speaks for their queries", settings=_unlabelled, unlabelled=True),
+    "labels": Ablation(says="labels", settings=_mixed("labels", 0.0)),
     "third": Ablation(says="half of the labels' share: a third of a batch", settings=_mixed("labels", 0.25)),
     "behaviour": Ablation(says="behaviour", settings=_mixed("behaviour", 0.0)),
     "catalogue": Ablation(says="catalogue as examples", settings=_mixed("catalogue", 0.0)),
     "pseudo": Ablation(says="pseudo-queries altogether", settings=lambda s: replace(s, pseudo=0)),
     "names": Ablation(says="names as examples", settings=_mixed("names", 0.0)),
     "nonsense": Ablation(says="nonsense", settings=_mixed("nonsense", 0.0)),
-    "assistant": Ablation(says="tuning the encoder", settings=lambda s: replace(s, assistant=0)),
     "corpus": Ablation(
         says="learning to embed as the encoder does",
         settings=lambda s: replace(s, epochs=0, recipe=replace(s.recipe, anchor=0.0)),
@@ -115,20 +107,14 @@ def main() -> None:
 
 
 def _trained(bench: Examined, name: str, ablation: Ablation, settings: Settings, encoders: Remembered) -> Trial:
-    lessons = _without_labels(bench.lessons, bench.split) if ablation.unlabelled else bench.lessons
     return bench.trials.of(
         name,
-        lessons,
+        bench.lessons,
         ablation.settings(settings),
         lambda: altered(
-            split=bench.split, assistant=encoders, typed_right=ablation.typed_right, without=ablation.features
+            split=bench.split, sentences=encoders, typed_right=ablation.typed_right, without=ablation.features
         ),
     )
-
-
-def _without_labels(lessons: Lessons, split: Split) -> Lessons:
-    learnt = {label.query for label in split.train}
-    return replace(lessons, labels=[label for label in lessons.labels if label.query not in learnt])
 
 
 def page(bench: Examined, trials: Mapping[str, Sequence[Trial]], *, seeds: int, command: str) -> str:

@@ -1,7 +1,7 @@
 """Whether labels of the tail that are asked for in order of value teach a student more than as many at random.
 
     python -m benchmarks.value_order --shop FOLDER --work FOLDER [--gold FILE] [--batch 100] [--orders NAME,...]
-        [--draws 3] [--tune 200] [--texts N] [--pseudo N] [--keep FILE] [--write docs/ablations.md]
+        [--draws 3] [--texts N] [--pseudo N] [--keep FILE] [--write docs/ablations.md]
 
 Starts from the labels of head and torso, and adds those of the tail by the batch, each batch chosen with the student
 that has learnt from what was there before. Only what `--keep` has kept of an earlier run is not trained again.
@@ -47,7 +47,6 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="labels of the tail to add; all")
     parser.add_argument("--orders", default=VALUE, help=f"besides the one at random: some of {', '.join(ORDERS)}")
     parser.add_argument("--draws", type=int, default=3, help="orders at random, of which the mean counts")
-    parser.add_argument("--tune", type=int, default=Settings().assistant, help="batches to tune the encoder for")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--silent", action="store_true", help="as if nobody had chosen anything after those queries")
     options = parser.parse_args()
@@ -57,7 +56,7 @@ def main() -> None:
     try:
         bench = examined_of(options, pool=("tail",))
         bench = _silent(bench) if options.silent else bench
-        settings = replace(settings_of(options), assistant=options.tune, seed=options.seed)
+        settings = replace(settings_of(options), seed=options.seed)
         pool, encoders = Pool.of(bench), Remembered()
         sizes = _sizes(len(pool.searches), options.batch, options.most)
         draws = {RANDOM: [f"{RANDOM} {i}" for i in range(options.draws)], **{order: [order] for order in orders}}

@@ -10,7 +10,8 @@ For each depth of the tree the chance that the threshold promises too much is th
 
 Depths are gone through as answers are: those that no deeper threshold lets through are what the next is tested on.
 For the category itself, depths with too few queries share a threshold, and what is promised is promised of them
-together; an ancestor's depth with too few is not answered.
+together; where they are too few together, they have the threshold that holds for all depths together. An ancestor's
+depth with too few is not answered.
 """
 
 from __future__ import annotations
@@ -114,10 +115,10 @@ def _columns(rows: Sequence[tuple[int, int, float, bool]]) -> _Candidates:
 
 
 def _levels(candidates: _Candidates, deepest: int, target: float, error: float) -> list[Level]:
-    """Return a level for each depth, those with few candidates sharing one."""
+    """Return a level for each depth, those with few candidates sharing one, in need with all others."""
     enough = [int((candidates.depth == depth).sum()) >= _APART for depth in range(deepest + 1)]
-    pooled = ~np.isin(candidates.depth, np.flatnonzero(enough))
-    shared = _level(candidates.only(pooled), candidates, target, error)
+    pooled = candidates.only(~np.isin(candidates.depth, np.flatnonzero(enough)))
+    shared = _level(pooled if len(pooled.query) >= _APART else candidates, candidates, target, error)
     return [
         _level(candidates.only(candidates.depth == depth), candidates, target, error) if enough[depth] else shared
         for depth in range(deepest + 1)

@@ -96,11 +96,12 @@ class Network(nn.Module):
         logs = logits.log_softmax(1)
         loss = -(torch.tensor(shares) * logs[places, rows]).sum()
         if above and parents:
-            places_above, ancestors_above, weights = (np.array(column) for column in zip(*above, strict=True))
-            # In single precision the difference of two sums near 1 says nothing of an unlikely ancestor.
-            sums = functional.pad(logs.double().exp().cumsum(1), (1, 0))
-            at = torch.from_numpy(ancestors_above)
-            of = torch.from_numpy(places_above)
-            mass = sums[of, self.end[at]] - sums[of, at]
-            loss = loss - parents * (torch.from_numpy(weights) * mass.clamp_min(1e-9).log()).sum().float()
+            of, at, weights = (np.array(column) for column in zip(*above, strict=True))
+            wide = self.end.numpy()[at] - at
+            pair = np.repeat(np.arange(len(at)), wide)
+            # The places of all that lies under each ancestor, one after the other.
+            below = np.repeat(of * logs.shape[1] + at - (np.cumsum(wide) - wide), wide) + np.arange(len(pair))
+            masses = logs.flatten()[torch.from_numpy(below)].exp()
+            mass = torch.zeros(len(at)).index_add(0, torch.from_numpy(pair), masses)
+            loss = loss - parents * (torch.from_numpy(weights).float() * mass.clamp_min(1e-9).log()).sum()
         return loss / len(targets)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Final
@@ -18,13 +18,18 @@ from domain.lexical import Stems
 from domain.taxonomy import Taxonomy
 from domain.text import normalise
 
-__all__ = ["Lessons", "Split", "examples_of", "split_labels"]
+__all__ = ["Lessons", "Split", "asked_examples", "examples_of", "shop_examples", "split_labels"]
 
 _TEST: Final = 0.1
 _HELD: Final = 0.3
 """Share of clusters that is measured on, and share that is measured or calibrated on."""
 
-_LEAST_HELD: Final = 100
+_ENOUGH: Final = 1000
+"""Labels of the tail from which on they alone stand for what will come: of fewer, no test shows what is promised."""
+
+_SPREAD: Final = 9973
+"""A prime, so that folds have nothing to do with what is held or measured on."""
+
 _NONSENSE: Final = 4000
 _PER_PRODUCT: Final = 20
 
@@ -63,6 +68,7 @@ class Split:
         dropped: How many labels were left out because of the gold.
         clusters: Of all queries.
         forbidden: Clusters that hold a query of the gold.
+        drawn: Clusters whose labels are such as will come, which those to calibrate and to measure on are drawn from.
     """
 
     train: list[Label]
@@ -71,10 +77,40 @@ class Split:
     dropped: int
     clusters: Clusters
     forbidden: frozenset[str]
+    drawn: frozenset[str]
+
+    @property
+    def labels(self) -> list[Label]:
+        """All but those to measure on."""
+        return [*self.train, *self.held]
+
+    def folds(self, count: int) -> Iterator[Split]:
+        """Yield splits that each hold out another part of the labels which such as will come, none of them twice.
+
+        Args:
+            count: Of parts; none where there is not a label for each.
+        """
+        parts = [[label for label in self.labels if self._fold(label, count) == fold] for fold in range(count)]
+        for fold, held in enumerate(parts):
+            if held:
+                train = [label for label in self.labels if self._fold(label, count) != fold]
+                yield replace(self, train=train, held=held)
+
+    def whole(self) -> Split:
+        """Return the split that calibrates on nothing of its own, and learns from all but what is measured on."""
+        return replace(self, train=self.labels, held=[])
+
+    def _fold(self, label: Label, count: int) -> int | None:
+        cluster = self.clusters.of(label.query)
+        return int(self.clusters.share(label.query) * _SPREAD) % count if cluster in self.drawn else None
 
     def is_apart(self, query: str) -> bool:
         """Whether a query is one of the gold, of calibration or of measuring, or nearly one."""
         return self.clusters.of(query) in self._apart
+
+    def may_be_held(self, query: str) -> bool:
+        """Whether a query is one of the gold, or of what may be held out in its turn, or nearly one."""
+        return self.clusters.of(query) in self.forbidden | self.drawn
 
     @cached_property
     def _apart(self) -> frozenset[str]:
@@ -96,39 +132,49 @@ def split_labels(lessons: Lessons) -> Split:
         dropped=len(lessons.labels) - len(usable),
         clusters=clusters,
         forbidden=frozenset(forbidden),
+        drawn=frozenset(clusters.touching([label.query for label in _such_as_will_come(usable)])),
     )
-    # What will come is tail; where few of its queries are labelled, the others have to do.
-    tail = [label for label in usable if label.tier == "tail"]
-    measured = {label.query for label in (tail if len(tail) * _HELD >= _LEAST_HELD else usable)}
-    apart = {clusters.of(query) for query in measured}
     for label in usable:
-        share = clusters.share(label.query) if clusters.of(label.query) in apart else 1.0
+        share = clusters.share(label.query) if clusters.of(label.query) in split.drawn else 1.0
         (split.test if share < _TEST else split.held if share < _HELD else split.train).append(label)
     return split
 
 
-def examples_of(lessons: Lessons, split: Split, *, pseudo: int, rng: random.Random) -> dict[str, Sequence[Example]]:
-    """Return the examples by source, kept apart from the queries of the gold, of calibration and of measuring.
+def _such_as_will_come(labels: Sequence[Label]) -> Sequence[Label]:
+    """Return the labels of the tail, or all where few of it are labelled and the others have to do."""
+    tail = [label for label in labels if label.tier == "tail"]
+    return tail if len(tail) >= _ENOUGH else labels
 
-    No label and no behaviour is of one of those or of one that is nearly the same, and no pseudo-query is one letter by
-    letter. A pseudo-query can have the same words as one, and the name of a category can be one: titles and tree are
-    known before anybody asks.
+
+def examples_of(lessons: Lessons, split: Split, *, pseudo: int, rng: random.Random) -> dict[str, Sequence[Example]]:
+    """Return the examples by source: those of what was asked, and those of the shop."""
+    return {**asked_examples(lessons, split), **shop_examples(lessons, pseudo=pseudo, rng=rng)}
+
+
+def asked_examples(lessons: Lessons, split: Split) -> dict[str, Sequence[Example]]:
+    """Return what teacher and log say of queries; none is of the gold, of calibration or of measuring, or nearly so."""
+    return {
+        "labels": label_examples(split.train),
+        "behaviour": behaviour_examples(c for c in lessons.contexts if not split.is_apart(c.query)),
+    }
+
+
+def shop_examples(lessons: Lessons, *, pseudo: int, rng: random.Random) -> dict[str, Sequence[Example]]:
+    """Return what catalogue and tree say, and what means nothing.
+
+    No pseudo-query is a labelled query letter by letter. One can have the same words, and the name of a category can be
+    a query: titles and tree are known before anybody asks.
 
     Args:
         lessons: What to learn from.
-        split: Of its labels.
         pseudo: How many pseudo-queries to draw from the catalogue, at most twenty for each product.
         rng: Draws them.
     """
-    labelled = {label.query for label in lessons.labels}
-    unlabelled = (c for c in lessons.contexts if c.query not in labelled and not split.is_apart(c.query))
     count = min(pseudo, _PER_PRODUCT * len(lessons.sold))
     drawn = CatalogueTexts(lessons.sold, lessons.taxonomy).draw(rng, count)
-    known = {label.query for label in chain(split.held, split.test)} | {normalise(query) for query in lessons.gold}
+    known = {label.query for label in lessons.labels} | {normalise(query) for query in lessons.gold}
     names = texts_of_tree(lessons.taxonomy, lessons.taxonomy)
     return {
-        "labels": label_examples(split.train),
-        "behaviour": behaviour_examples(unlabelled),
         "catalogue": [
             Example(query=p.query, shares={p.category_id: 1.0}, source="catalogue")
             for p in drawn

@@ -1,36 +1,36 @@
-"""From a shop's labels, log and catalogue to a student: split, trained, calibrated, exported and measured."""
+"""From a shop's labels, log and catalogue to a student: split, trained, calibrated, exported and measured.
+
+What the student is sure of is found by cross-fitting: trained again without each fold of the labels, it is asked the
+fold, so that every label is learnt from and every label calibrates (Vovk, "Cross-conformal predictors", Annals of
+Mathematics and Artificial Intelligence 74, 2015). The student that is served has learnt from all folds. What is
+promised of it was shown of students with a little less to learn from; that it holds is measured, on labels that had no
+part in any of this.
+"""
 
 from __future__ import annotations
 
 import random
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from distill.assistant import TUNED_AT_ONCE, Assistant
 from distill.calibrate import Held, calibrate
 from distill.card import Card, Point, Share, TierScore, score_tiers, write_card
-from distill.corpus import texts_of_tree
-from distill.examples import Example
 from distill.export import check_parity, weights_of, write_onnx
-from distill.fit import Corpus, Recipe, fit_embedding, fit_examples
-from distill.network import Network, Views
-from distill.noise import Noise, learn_noise
-from distill.split import Lessons, Split, examples_of, split_labels
-from distill.table import FeatureTable
+from distill.fit import Recipe
+from distill.ground import Ground, Taught
+from distill.split import Lessons, Split, split_labels
 from distill.tagger import distil_tagger
 from domain.errors import UserError
 from domain.files import replace_folder
 from domain.label import Label
 from domain.taxonomy import Taxonomy
-from release.student import Features, Student, Tree
+from release.student import Student, Tree
 from release.student.features import TOKENIZER
 from release.student.model import HALF, MODEL, write_about
 
@@ -38,8 +38,6 @@ __all__ = ["MIX", "NoLessons", "Settings", "distil"]
 
 MIX: Mapping[str, float] = {"labels": 0.5, "behaviour": 0.1, "catalogue": 0.3, "names": 0.05, "nonsense": 0.05}
 
-_EPOCHS: Final = 10
-_LEAST_STEPS: Final = 100
 _POINTS: Final = 10
 """Of the learning curve."""
 
@@ -62,11 +60,11 @@ class Settings:
         texts: Texts of the shop to learn the encoder's vectors of, at most.
         pseudo: Pseudo-queries of the catalogue.
         epochs: Over those texts.
-        assistant: Batches that the sentence encoder is tuned for, at most, and no more than go ten times over the
-            labels; 0 takes it as it comes.
         recipe: How examples are mixed; its steps are as many as go ten times over the examples, within reason.
         target: Precision to keep at every depth of the tree.
         error: Chance, for each depth, that it is not kept.
+        folds: Parts of the labels that are each held out once, to calibrate on. With 0 the split's own held labels
+            are calibrated on, and never learnt from.
         most_flips: Share of queries whose likeliest category int8 may change.
         cuda: Whether to export fp16 for CUDA too.
     """
@@ -77,10 +75,10 @@ class Settings:
     texts: int = 100_000
     pseudo: int = 60_000
     epochs: int = 3
-    assistant: int = 200
     recipe: Recipe = field(default_factory=lambda: Recipe(mix=MIX))
     target: float = 0.9
     error: float = 0.05
+    folds: int = 5
     most_flips: float = 0.02
     cuda: bool = False
 
@@ -108,70 +106,46 @@ def distil(
     """
     settings, tell = settings or Settings(), progress or (lambda *_: None)
     torch.manual_seed(settings.seed)
-    rng = random.Random(settings.seed)
     tree = Tree.of(lessons.taxonomy)
     split = split_labels(lessons)
     if not split.train:
         raise NoLessons(
             "there is no label to learn from", hint="run `querywise label` first; gold is never learnt from"
         )
-    noise = learn_noise((c.query, r.query, r.count) for c in lessons.contexts for r in c.reformulations)
-    examples = examples_of(lessons, split, pseudo=settings.pseudo, rng=rng)
-    settings = _within_reason(settings, examples)
-    corpus, views = _corpus(lessons, tree, split, examples, settings, noise, rng, tell)
     with replace_folder(folder) as out:
         shutil.copyfile(tokenizer, out / TOKENIZER)
-        features = Features(out, bits=settings.bits)
-        table = FeatureTable(features.rows, settings.dimension, seed=settings.seed)
-        steps = -(-len(corpus.texts) // 512) * settings.epochs
-        fit_embedding(
-            table,
-            features,
-            corpus,
-            noise=noise,
-            rng=rng,
+        ground = Ground.of(
+            lessons,
+            split,
+            out,
+            dimension=settings.dimension,
+            bits=settings.bits,
+            texts=settings.texts,
+            pseudo=settings.pseudo,
             epochs=settings.epochs,
-            progress=lambda n: tell("embed", n, steps),
+            rng=random.Random(settings.seed),
+            tell=tell,
         )
-        network = Network(views, tree)
-        asked = [label for label in split.test if label.understanding.categories]
+        unseen = _cross_fitted(ground, split, settings, tell) if settings.folds else None
+        learnt = split if unseen is None else split.whole()
         curve: list[Point] = []
-
-        def taught(step: int) -> None:
-            tell("answer", step, settings.recipe.steps)
-            if asked and step % -(-settings.recipe.steps // _POINTS) == 0:
-                curve.append(Point(step=step, top1=_top1(network, table, features, asked, tree)))
-
-        fit_examples(
-            network,
-            table,
-            features,
-            examples,
-            corpus,
-            tree,
-            recipe=settings.recipe,
-            noise=noise,
-            rng=rng,
-            progress=taught,
-        )
-        weights = weights_of(network, table)
+        taught = _taught(ground, learnt, settings, curve, tell)
+        weights = weights_of(taught.network, taught.table)
         write_onnx(weights, out / MODEL, "int8")
-        compared = [label.query for label in chain(split.held, split.test, split.train)]
+        compared = [label.query for label in (*split.labels, *split.test)]
         with_fp32 = out / "fp32.onnx"
         write_onnx(weights, with_fp32, "fp32")
         parities = [
-            check_parity(network, table, features, with_fp32, compared, precision="fp32", most=0.005),
-            check_parity(network, table, features, out / MODEL, compared, precision="int8", most=settings.most_flips),
+            check_parity(*taught.parts, with_fp32, compared, precision="fp32", most=0.005),
+            check_parity(*taught.parts, out / MODEL, compared, precision="int8", most=settings.most_flips),
         ]
         with_fp32.unlink()
         if settings.cuda:
             write_onnx(weights, out / HALF, "fp16")
             half = out / HALF
-            parities.append(
-                check_parity(network, table, features, half, compared, precision="fp16", most=settings.most_flips)
-            )
+            parities.append(check_parity(*taught.parts, half, compared, precision="fp16", most=settings.most_flips))
         tagger = distil_tagger(
-            split.train,
+            learnt.train,
             lessons.brands,
             out / TOKENIZER,
             out,
@@ -179,11 +153,11 @@ def distil(
             seed=settings.seed,
             progress=tell,
         )
-        student = _calibrated(out, lessons.taxonomy, tree, split.held, settings)
+        student, calibrated_on = _calibrated(out, lessons.taxonomy, tree, unseen, split.held, settings)
         card = Card(
-            examples=tuple(Share(source=name, count=len(some)) for name, some in examples.items()),
+            examples=tuple(Share(source=name, count=len(some)) for name, some in taught.examples.items()),
             labels_dropped_for_gold=split.dropped,
-            calibrated_on=len(split.held),
+            calibrated_on=calibrated_on,
             curve=tuple(curve),
             tiers=_scores(student, tree, split.test),
             parity=tuple(parities),
@@ -195,83 +169,49 @@ def distil(
     return card
 
 
-def _within_reason(settings: Settings, examples: Mapping[str, Sequence[Example]]) -> Settings:
-    """Return the settings with no more steps than the examples are worth."""
-    recipe, count = settings.recipe, sum(map(len, examples.values()))
-    return replace(
-        settings,
-        assistant=min(settings.assistant, -(-_EPOCHS * len(examples["labels"]) // TUNED_AT_ONCE)),
-        recipe=replace(recipe, steps=min(recipe.steps, max(_LEAST_STEPS, _EPOCHS * count // recipe.batch))),
-    )
+def _taught(ground: Ground, learnt: Split, settings: Settings, curve: list[Point], tell: Progress) -> Taught:
+    """Train the student that is served, and note how often it is right as it learns."""
+    asked = [label for label in learnt.test if label.understanding.categories]
+    right = _right(asked, ground.tree)
+    queries = [label.query for label in asked]
+
+    def note(step: int, steps: int, taught: Taught) -> None:
+        tell("answer", step, steps)
+        if asked and step % -(-steps // _POINTS) == 0:
+            best = taught.probabilities(queries).argmax(1).tolist()
+            curve.append(Point(step=step, top1=sum(b in r for b, r in zip(best, right, strict=True)) / len(asked)))
+
+    return ground.taught(learnt, settings.recipe, random.Random(settings.seed), note)
 
 
-def _corpus(
-    lessons: Lessons,
-    tree: Tree,
-    split: Split,
-    examples: Mapping[str, Sequence[Example]],
-    settings: Settings,
-    noise: Noise,
-    rng: random.Random,
-    tell: Progress,
-) -> tuple[Corpus, Views]:
-    """Return the shop's texts with their vectors, and the categories' views in the same space."""
-    assistant = Assistant()
-    if settings.assistant:
-        assistant.tune(
-            examples["labels"],
-            examples["catalogue"],
-            lessons.taxonomy,
-            noise=noise,
-            rng=rng,
-            steps=settings.assistant,
-            progress=lambda n: tell("tune the encoder", n, settings.assistant),
-        )
-    names = texts_of_tree(lessons.taxonomy, tree.ids)
-    titles = [" ".join(product.title) for product in lessons.sold]
-    # Of what is kept out, not even what the encoder makes of the words is learnt: queries to come are as new as that.
-    asked = [c.query for c in lessons.contexts if not split.is_apart(c.query)]
-    fixed = dict.fromkeys(chain(chain.from_iterable(names), asked, (e.query for e in examples["labels"])))
-    drawn = dict.fromkeys(chain(titles, (e.query for e in examples["catalogue"])))
-    more = [text for text in drawn if text not in fixed]
-    room = max(0, settings.texts - len(fixed))
-    texts = [*fixed, *(more if len(more) <= room else rng.sample(more, room))]
-    vectors = torch.from_numpy(assistant.encode(texts, lambda n: tell("encode", n, len(texts))))
-    _, _, axes = torch.svd_lowrank(vectors - vectors.mean(0), q=min(settings.dimension, *vectors.shape), niter=4)
-    axes = functional.pad(axes, (0, settings.dimension - axes.shape[1]))
-    projected = functional.normalize(vectors @ axes, dim=1)
-    place = {text: i for i, text in enumerate(texts)}
-    row = {category_id: i for i, category_id in enumerate(tree.ids)}
-    centres = torch.zeros(len(tree.ids), settings.dimension)
-    for title, product in zip(titles, lessons.sold, strict=True):
-        if title in place:
-            centres[row[product.category_id]] += projected[place[title]]
-    views = Views(
-        names=projected[[place[name] for name, _ in names]],
-        paths=projected[[place[path] for _, path in names]],
-        titles=functional.normalize(centres, dim=1),
-    )
-    return Corpus(texts=texts, vectors=projected.numpy()), views
+def _cross_fitted(ground: Ground, split: Split, settings: Settings, tell: Progress) -> Held:
+    """Return what students say of labels that they have not learnt from, in as many trainings as there are folds."""
+    probabilities = [np.empty((0, len(ground.tree.ids)), dtype=np.float32)]
+    right: list[frozenset[int]] = []
+    for fold, part in enumerate(split.folds(settings.folds)):
+
+        def note(step: int, steps: int, _: Taught, fold: int = fold) -> None:
+            tell("calibrate", fold * steps + step, settings.folds * steps)
+
+        taught = ground.taught(part, settings.recipe, random.Random(settings.seed), note)
+        probabilities.append(taught.probabilities([label.query for label in part.held]))
+        right += _right(part.held, ground.tree)
+    return Held(probabilities=np.concatenate(probabilities), right=right)
 
 
-def _calibrated(out: Path, taxonomy: Taxonomy, tree: Tree, held: Sequence[Label], settings: Settings) -> Student:
-    """Write what the student is sure of, as the exported model says, and return it opened."""
+def _calibrated(
+    out: Path, taxonomy: Taxonomy, tree: Tree, unseen: Held | None, held: Sequence[Label], settings: Settings
+) -> tuple[Student, int]:
+    """Write what the student is sure of, and return it opened, with the number of labels that say so."""
     undecided = calibrate(Held(probabilities=np.empty((0, len(tree.ids)), dtype=np.float32), right=[]), tree)
     about = {"dimension": settings.dimension, "bits": settings.bits, "categories": tree.ids}
     write_about(out, **about, policy=undecided)  # type: ignore[arg-type]
-    predicted = Student(out, taxonomy).predict([label.query for label in held])
-    seen = Held(probabilities=predicted.probabilities, right=_right(held, tree))
-    policy = calibrate(seen, tree, target=settings.target, error=settings.error)
+    if unseen is None:
+        predicted = Student(out, taxonomy).predict([label.query for label in held])
+        unseen = Held(probabilities=predicted.probabilities, right=_right(held, tree))
+    policy = calibrate(unseen, tree, target=settings.target, error=settings.error)
     write_about(out, **about, policy=policy)  # type: ignore[arg-type]
-    return Student(out, taxonomy)
-
-
-def _top1(network: Network, table: FeatureTable, features: Features, labels: Sequence[Label], tree: Tree) -> float:
-    """Return the share of labels whose categories hold the likeliest one."""
-    with torch.no_grad():
-        sums = table.bag(features([label.query for label in labels])).sums
-        best = network.logits(functional.normalize(sums, dim=1))[:, :-1].argmax(1).tolist()
-    return sum(row in right for row, right in zip(best, _right(labels, tree), strict=True)) / len(labels)
+    return Student(out, taxonomy), len(unseen.right)
 
 
 def _right(labels: Sequence[Label], tree: Tree) -> list[frozenset[int]]:

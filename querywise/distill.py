@@ -46,7 +46,10 @@ def distill(
     work: WorkOption = None,
     gold: Annotated[Path | None, typer.Option(help="Labels of people, to be kept out; gold.jsonl of the shop.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
-    tune: Annotated[int, typer.Option(min=0, help="Batches to tune the sentence encoder for before it teaches.")] = 200,
+    folds: Annotated[
+        int,
+        typer.Option(min=0, max=20, help="Parts of the labels, each held out once to calibrate; 0: a fixed part."),
+    ] = 5,
     target: Annotated[float, typer.Option(min=0.5, max=0.99, help="Precision to keep where it answers.")] = 0.9,
     max_flips: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that int8 may change.")] = 0.02,
     cuda: Annotated[bool, typer.Option("--cuda", help="Also export fp16 for CUDA.")] = False,
@@ -57,7 +60,7 @@ def distill(
         need_training()
         from distill.student import Settings
 
-        settings = Settings(seed=seed, assistant=tune, target=target, most_flips=max_flips, cuda=cuda)
+        settings = Settings(seed=seed, folds=folds, target=target, most_flips=max_flips, cuda=cuda)
         with training_bar() as tell:
             card = distill_shop(opened, settings, gold=gold, progress=tell)
         if as_json:

@@ -1,8 +1,10 @@
 """Writes docs/students.md: the student beside its teacher and its peers, on the same labels, split and queries.
 
-    python -m benchmarks.students --shop FOLDER --work FOLDER --gold FILE [--shop ...] [--write docs/students.md]
+    python -m benchmarks.students --shop FOLDER --work FOLDER --gold FILE --apart FOLDER [--shop ...]
+        [--write docs/students.md]
 
-Each work folder has a student: `querywise distill SHOP --work FOLDER --gold FILE`, with that gold. The peers are
+Each work folder has a student: `querywise distill SHOP --work FOLDER --gold FILE`, with that gold. `--apart` is the
+student of a copy of the work folder that was made with `--folds 0`, to be compared with the peers. These are
 trained here, minutes a shop. One of them is no dependency: `pip install fasttext-wheel`.
 """
 
@@ -24,14 +26,15 @@ def main() -> None:
     parser.add_argument("--shop", type=Path, action="append", required=True)
     parser.add_argument("--work", type=Path, action="append", required=True)
     parser.add_argument("--gold", type=Path, action="append", required=True)
+    parser.add_argument("--apart", type=Path, action="append", required=True, help="student made with --folds 0")
     parser.add_argument("--threads", type=int, default=1, help="with more than one, fastText differs from run to run")
     parser.add_argument("--lines", type=int, help="that each peer learns from; as many as the student is shown")
     parser.add_argument("--write", type=Path, help="the page; its plots go into the folder images beside it")
     options = parser.parse_args()
-    if not len(options.shop) == len(options.work) == len(options.gold):
-        parser.error("--shop, --work and --gold belong together: each as often as the others")
+    if not len(options.shop) == len(options.work) == len(options.gold) == len(options.apart):
+        parser.error("--shop, --work, --gold and --apart belong together: each as often as the others")
     try:
-        parts = zip(options.shop, options.work, options.gold, strict=True)
+        parts = zip(options.shop, options.work, options.gold, options.apart, strict=True)
         benches = [open_bench(*part, lines=options.lines) for part in parts]
         sections = [Section.of(bench, threads=options.threads) for bench in benches]
     except QuerywiseError as error:

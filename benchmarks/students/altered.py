@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 import numpy as np
 
-from distill import student
-from distill.assistant import Assistant
+from distill import ground, student
 from distill.noise import Noise, learn_noise
+from distill.sentences import Sentences
 from distill.split import Split
 from release.student import features
 from release.student.grams import WordGrams, word_grams
@@ -29,7 +29,7 @@ Kind = Literal["pieces", "words", "runs", "pairs"]
 def altered(
     *,
     split: Split | None = None,
-    assistant: Callable[[], Assistant] = Assistant,
+    sentences: Callable[[], Sentences] = Sentences,
     typed_right: bool = False,
     without: Collection[Kind] = (),
 ) -> Iterator[None]:
@@ -37,7 +37,7 @@ def altered(
 
     Args:
         split: What is learnt from and what is kept apart; parted anew unless given.
-        assistant: Makes the sentence encoder.
+        sentences: Makes the sentence encoder.
         typed_right: Whether texts are learnt as they are, without slips, lost words or changed order.
         without: Kinds of features that a text has none of. A student that learnt without them has to be asked so too.
     """
@@ -47,11 +47,11 @@ def altered(
             stack.enter_context(patch.object(target, name, value))
 
         put(student, "distil_tagger", lambda *_, **__: None)
-        put(student, "Assistant", assistant)
+        put(ground, "Sentences", sentences)
         if split is not None:
             put(student, "split_labels", lambda _: split)
         if typed_right:
-            put(student, "learn_noise", _no_slips)
+            put(ground, "learn_noise", _no_slips)
         if "pieces" in without:
             put(features.Features, "_pieces_of", lambda *_: np.empty(0, dtype=np.int32))
         if "pairs" in without:

@@ -16,7 +16,7 @@ from benchmarks.students.queries import Queries, of_people, of_teacher
 from distill.card import Share
 from distill.examples import Example
 from distill.noise import learn_noise
-from distill.split import Split, examples_of, split_labels
+from distill.split import Split, asked_examples, examples_of, split_labels
 from distill.student import Settings
 from domain.context import ContextStore
 from domain.errors import UserError
@@ -48,7 +48,8 @@ class Bench:
         taxonomy: Its tree.
         contexts: What its log says.
         encoder: Folder of the sentence encoder as it comes.
-        student: The one that is measured.
+        student: One that has learnt from what the peers have: from no label that is held out.
+        served: The shop's own, which is asked for what its own thresholds answer.
         card: How that was made.
         labels: All of the teacher's.
         split: Of those.
@@ -66,6 +67,7 @@ class Bench:
     contexts: ContextStore
     encoder: Path
     student: Student
+    served: Student
     card: Made
     labels: Sequence[Label]
     split: Split
@@ -77,36 +79,30 @@ class Bench:
     held: Queries
 
 
-def open_bench(folder: Path, work: Path, gold_file: Path, *, lines: int | None) -> Bench:
+def open_bench(folder: Path, work: Path, gold_file: Path, apart: Path, *, lines: int | None) -> Bench:
     """Read a shop, part its labels as `querywise distill` does, and see that nothing measured was learnt.
 
     Args:
         folder: Of the shop.
         work: Its work folder.
         gold_file: Labels of people, the same that were kept out of the training.
+        apart: Folder of a student of the same shop that was made with ``--folds 0``.
         lines: That each peer learns from; as many as the student is shown unless given.
 
     Raises:
-        QuerywiseError: when something is missing, the student was trained on another split, or a query leaks.
+        QuerywiseError: when something is missing, a student was trained on another split, or a query leaks.
     """
     shop = open_shop(folder, work=work)
     lessons, settings = lessons_of(shop, gold_file), Settings()
     gold = read_gold(gold_file, lessons.taxonomy)
     split = split_labels(lessons)
     examples = examples_of(lessons, split, pseudo=settings.pseudo, rng=random.Random(settings.seed))
-    again = f"run `querywise distill {folder} --work {work} --gold {gold_file}`"
-    if not (shop.student / "card.json").is_file():
-        raise UserError(f"there is no student in {shop.student}", hint=again)
     if not (split.held and split.test):
         raise UserError(f"{len(lessons.labels)} labels leave none to hold out", hint="label more queries")
-    card = TypeAdapter(Made).validate_json((shop.student / "card.json").read_bytes())
-    learnt = {share.source: share.count for share in card.examples}
-    now = {source: len(some) for source, some in examples.items()}
-    if (card.labels_dropped_for_gold, card.calibrated_on, learnt) != (split.dropped, len(split.held), now):
-        raise UserError(
-            f"the student in {shop.student} was trained on other labels, or with another gold",
-            hint=f"{again}; it had {learnt}, and now there are {now}",
-        )
+    whole = {**examples, **asked_examples(lessons, split.whole())}
+    folded = sum(len(fold.held) for fold in split.folds(settings.folds))
+    card = _made(shop.student, split, whole, folded, again=f"querywise distill {folder} --work {work}")
+    _made(apart, split, examples, len(split.held), again=f"querywise distill {folder} --folds 0 --work COPY")
     contexts = ContextStore(shop.context_file)
     noise = learn_noise((c.query, r.query, r.count) for c in lessons.contexts for r in c.reformulations)
     return Bench(
@@ -115,7 +111,8 @@ def open_bench(folder: Path, work: Path, gold_file: Path, *, lines: int | None) 
         taxonomy=lessons.taxonomy,
         contexts=contexts,
         encoder=shop.work / "encoder" if (shop.work / "encoder").is_dir() else shop.index,
-        student=Student(shop.student, lessons.taxonomy),
+        student=Student(apart, lessons.taxonomy),
+        served=Student(shop.student, lessons.taxonomy),
         card=card,
         labels=lessons.labels,
         split=split,
@@ -126,3 +123,25 @@ def open_bench(folder: Path, work: Path, gold_file: Path, *, lines: int | None) 
         test=of_teacher(split.test),
         held=of_teacher(split.held),
     )
+
+
+def _made(
+    student: Path, split: Split, taught: Mapping[str, Sequence[Example]], calibrated_on: int, *, again: str
+) -> Made:
+    """Return the card of a student, if it is one of these labels.
+
+    Raises:
+        UserError: where there is none, or it was made of others.
+    """
+    hint = f"run `{again} --gold FILE`"
+    if not (student / "card.json").is_file():
+        raise UserError(f"there is no student in {student}", hint=hint)
+    card = TypeAdapter(Made).validate_json((student / "card.json").read_bytes())
+    learnt = {share.source: share.count for share in card.examples}
+    now = {source: len(some) for source, some in taught.items()}
+    if (card.labels_dropped_for_gold, card.calibrated_on, learnt) != (split.dropped, calibrated_on, now):
+        raise UserError(
+            f"the student in {student} was trained on other labels, or with another gold or number of folds",
+            hint=f"{hint}; it had {learnt}, calibrated on {card.calibrated_on}; now it is {now}, on {calibrated_on}",
+        )
+    return card

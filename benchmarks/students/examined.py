@@ -80,8 +80,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Return how the whole is trained; an export that flips answers is measured, not refused."""
-    return replace(Settings(), texts=options.texts, pseudo=options.pseudo, most_flips=1.0)
+    """Return how the whole is trained: no label measured on is learnt, and flips are measured, not refused."""
+    return replace(Settings(), texts=options.texts, pseudo=options.pseudo, most_flips=1.0, folds=0)
 
 
 def examined_of(options: argparse.Namespace, *, pool: Sequence[str] = ()) -> Examined:

@@ -37,8 +37,9 @@ words alone. Here it stands beside what it learnt from, and beside what one woul
 - **fastText**: words, pairs of words and character n-grams (Joulin et al. 2017), with softmax or hierarchical softmax,
   on all examples or on labels alone; the best of the four on the held labels.
 - **MiniLM + linear**: the sentence encoder as it comes, and a multinomial regression on its vectors.
-- **student**: what `querywise distill` made. With its own thresholds it is what a release serves: a category, one
-  above it, or nothing.
+- **student**: what `querywise distill --folds 0` makes, which has learnt from the same labels as the peers.
+- **student, own thresholds**: what `querywise distill` makes and a release serves. It has learnt from the held labels
+  too, and answers, by thresholds that cross-fitting set, with a category, with one above it, or not at all.
 
 No label and no log of a measured query, or of one that is nearly the same, was learnt from or calibrated on. The peers
 learn from the same examples as the student, drawn in the same mix and with the same slips of the keyboard; the student
@@ -51,8 +52,9 @@ of all queries that could be answered, the surest first, with the first category
 threshold is set with the answers known, for everybody alike, and shows how well chances order queries. Brackets are 95%
 bootstrap intervals over queries, {DRAWS:,} resamples; differences are paired, and bold where the interval leaves out 0.
 
-To make it again: `querywise distill SHOP --work FOLDER --gold FILE` for each shop, then this module, with `--shop`,
-`--work` and `--gold` once for each and `--write docs/students.md`.
+To make it again: `querywise distill SHOP --work FOLDER --gold FILE` for each shop, and with `--folds 0` in a copy of
+the work folder; then this module, with `--shop`, `--work`, `--gold` and `--apart COPY/student` once for each and
+`--write docs/students.md`.
 """
 
 
@@ -71,7 +73,7 @@ class Section:
             UserError: when fastText is not installed.
         """
         contest = Contest.of(bench, threads)
-        people, teacher = (Decided.of(bench.student, queries) for queries in (bench.gold, bench.test))
+        people, teacher = (Decided.of(bench.served, queries) for queries in (bench.gold, bench.test))
         to_people = {TEACHER: taught(bench, bench.gold)} | answers_of(bench, people, contest.systems)
         by_people = measured(bench.gold, to_people, bench.taxonomy)
         by_teacher = measured(bench.test, answers_of(bench, teacher, contest.systems), bench.taxonomy)
@@ -96,15 +98,15 @@ class Section:
             "Raised to their parents:",
             parent_table(by_teacher),
             "## The student's own thresholds",
-            f"They are set on {bench.card.calibrated_on} other labels so that at each depth "
-            f"{bench.card.target:.0%} of\n"
+            f"They are set on {bench.card.calibrated_on} labels, each asked of a student that had not learnt it, so\n"
+            f"that at each depth {bench.card.target:.0%} of "
             "answers or more agree with the teacher. Where none can promise that, nothing is answered. An ancestor is\n"
             "right where it lies above what is right.",
             own_table(decided),
             "## What no shop can answer",
             f"{len(new)} of {len(strangers)} queries that are for no shop: those that are none of its examples.\n"
             "Whatever category the student's own thresholds let through, or an ancestor, is false.",
-            falsely_answered(new, bench.student),
+            falsely_answered(new, bench.served),
             "## Calibration",
             "Whether the student's chances are true on queries it has not seen: that of its likeliest category for\n"
             "every query, and those of what its thresholds let through. ECE is in up to ten bins of equal mass; by\n"

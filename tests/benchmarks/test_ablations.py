@@ -16,7 +16,7 @@ from benchmarks.students.queries import Queries  # noqa: E402
 from benchmarks.students.ranking import Ranking  # noqa: E402
 from benchmarks.students.trial import STRANGERS, Trial  # noqa: E402
 from benchmarks.students.worth import Examiner, mean_of, weighted  # noqa: E402
-from distill import student  # noqa: E402
+from distill import ground  # noqa: E402
 from distill.examples import NONE  # noqa: E402
 from domain.errors import UserError  # noqa: E402
 from domain.taxonomy import Node, Taxonomy  # noqa: E402
@@ -67,7 +67,7 @@ def test_texts_that_are_typed_right_stay_as_they_are() -> None:
     import random
 
     with altered(typed_right=True):
-        noise = student.learn_noise([("mlik", "milk", 9)])
+        noise = ground.learn_noise([("mlik", "milk", 9)])
     rng = random.Random(0)
     assert {noise("oat milk for cats", rng) for _ in range(50)} == {"oat milk for cats"}
 

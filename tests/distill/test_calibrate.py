@@ -181,12 +181,15 @@ def test_depths_with_few_queries_share_a_level() -> None:
     assert policy.own[0] is policy.own[1]
     assert policy.own[2] != policy.own[0]
     assert max(level.threshold for level in policy.own) < 1
-    # One more, and depth 1 stands alone; 28 at the root are then fewer than any promise needs.
-    policy = calibrate(
-        held((400, [0, 0, 0.9, 0, 0], A11), (300, [0, 0, 0, 0, 0.8], A2), (28, [0.8, 0, 0, 0, 0], A)), TREE
-    )
-    assert policy.own[1].threshold < 1
-    assert policy.own[0].threshold == NEVER
+    # One more, and depth 1 stands alone; 28 at the root are then fewer than any promise needs, and have what holds for
+    # all together: with 300 wrong at depth 1 that is nothing below the 0.9 of depth 2.
+    deep, root = (400, [0, 0, 0.9, 0, 0], A11), (28, [0.8, 0, 0, 0, 0], A)
+    right = calibrate(held(deep, (300, [0, 0, 0, 0, 0.8], A2), root), TREE)
+    assert right.own[1].threshold < 1
+    assert right.own[0].calibrated(float(np.float32(0.8))) >= right.own[0].threshold
+    wrong = calibrate(held(deep, (300, [0, 0, 0, 0, 0.8], A), root), TREE)
+    assert wrong.own[1].threshold == NEVER
+    assert wrong.own[0].calibrated(0.8) < wrong.own[0].threshold <= wrong.own[0].calibrated(float(np.float32(0.9)))
 
 
 SIBLINGS = (100, [0, 0, 0.5, 0.45, 0.0], A12)  # the likeliest leaf is wrong, its parent is right

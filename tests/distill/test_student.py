@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from release.student import Student  # noqa: E402
 
 PROVENANCE = Provenance(model="m", prompt="p", key="k", context="c", dropped={})
 FOODS = ("milk", "tea", "dogs", "cats")
+WORDS = ("red", "blue", "green", "black", "white", "grey", "pink", "gold", "teal", "plum")
 SIZES = ("small", "large", "jumbo", "family", "single", "value", "extra", "travel")
 GOLD = ("oat milk", "green tea")
 NEARLY = ("oatmilk", "oat mikl", "milk oat", "green teas", "geren tea")
@@ -96,6 +98,49 @@ def test_nothing_that_is_nearly_gold_is_learnt_from_calibrated_on_or_measured(le
     assert [example.query for example in examples["behaviour"]] == ["earl grey"]
 
 
+def test_folds_hold_out_every_label_once_and_part_no_cluster(lessons: Lessons) -> None:
+    split = split_labels(lessons)
+    labels = {item.query for item in split.labels}
+    measured = {split.clusters.of(item.query) for item in split.test}
+    folds = list(split.folds(3))
+    assert len(folds) == 3
+    assert sorted(item.query for fold in folds for item in fold.held) == sorted(labels)
+    for fold in folds:
+        assert {item.query for item in (*fold.train, *fold.held)} == labels
+        assert fold.test == split.test
+        held = {fold.clusters.of(item.query) for item in fold.held}
+        examples = examples_of(lessons, fold, pseudo=2000, rng=random.Random(0))
+        taught = {example.query for some in examples.values() for example in some}
+        asked = {fold.clusters.of(query) for query in taught & labels}
+        assert not asked & held and not asked & measured
+
+
+def test_a_fold_without_a_label_is_none(lessons: Lessons) -> None:
+    split = split_labels(lessons)
+    few = replace(split, train=split.train[:2], held=[])
+    assert sum(len(fold.held) for fold in few.folds(20)) == 2
+    assert len(list(few.folds(20))) <= 2
+
+
+def test_with_enough_labels_of_the_tail_only_they_are_held_out(lessons: Lessons) -> None:
+    tail = [label(f"{a} milk {b} {c}", "milk") for a in WORDS for b in WORDS for c in WORDS][:1000]
+    head = [replace(label(f"{a} tea", "tea"), tier="head") for a in WORDS]
+    split = split_labels(replace(lessons, labels=[*tail, *head], contexts=[], gold=[]))
+    assert {item.tier for item in (*split.held, *split.test)} == {"tail"}
+    for fold in split.folds(4):
+        assert {item.query for item in head} <= {item.query for item in fold.train}
+
+
+def test_what_the_log_says_of_a_labelled_query_is_learnt_too(lessons: Lessons) -> None:
+    split = split_labels(lessons)
+    [taught] = [item for item in split.train if item.query == "skim milk big"] or [split.train[0]]
+    known = replace(lessons, contexts=[*lessons.contexts, context(taught.query, "milk")])
+    split = split_labels(known)
+    asked = examples_of(known, split, pseudo=0, rng=random.Random(0))
+    assert (taught.query in {e.query for e in asked["behaviour"]}) == (not split.is_apart(taught.query))
+    assert taught.query in {e.query for e in asked["labels"]}
+
+
 def test_no_cluster_is_parted(lessons: Lessons) -> None:
     split = split_labels(lessons)
     assert split.held and split.test
@@ -107,7 +152,7 @@ def test_no_cluster_is_parted(lessons: Lessons) -> None:
 
 
 SMALL = Settings(
-    dimension=32, bits=12, texts=600, pseudo=300, epochs=6, assistant=0, recipe=Recipe(mix=MIX, steps=60, batch=64)
+    dimension=32, bits=12, texts=600, pseudo=300, epochs=6, folds=2, recipe=Recipe(mix=MIX, steps=60, batch=64)
 )
 
 
@@ -123,7 +168,7 @@ def test_a_student_learns_what_the_labels_say_and_says_what_it_is_worth(
         settings=SMALL,
         progress=lambda part, done, total: parts.add(part),
     )
-    assert parts == {"encode", "embed", "answer"}
+    assert parts == {"encode", "embed", "calibrate", "answer"}
     assert card.tiers[0].tier == "all"
     assert card.tiers[0].top1 > 0.8
     assert card.parity[0].flips <= 0.005

@@ -68,7 +68,7 @@ def test_what_is_shown_beside_an_answer_is_nothing_that_a_student_learns(made, t
 
 def test_the_command_says_in_json_what_the_card_says(made, tools, taught):
     work, _ = taught
-    result = tools.run("distill", made.shop, "--work", work, "--tune", "0", "--json")
+    result = tools.run("distill", made.shop, "--work", work, "--folds", "2", "--json")
     assert result.code == 0, result.err
     assert result.json == json.loads((work / "student" / "card.json").read_text())
     assert {parity["precision"] for parity in result.json["parity"]} == {"fp32", "int8"}
