@@ -1,0 +1,135 @@
+"""Files for Querqy: spellings for its Replace Rewriter, everything else for its Common Rules Rewriter.
+
+Querqy can say what a synonym filter cannot: that a rule holds for the whole query alone (its input stands in quotes),
+and how much a synonym weighs. Properties carry the provenance; each stands on one line, because in a property over
+several lines Querqy takes a line that begins like an instruction for one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from release.exports.by_query import QueryRules, category_ids, fallback_file, rules_by_query
+from release.exports.rule import Rule
+from release.exports.selection import Selection
+from release.exports.settings import ExportSettings
+from release.exports.solr import category_clause
+from release.exports.written import Written
+
+__all__ = ["write_querqy"]
+
+_ESCAPED: Final = re.compile(r'[\\*#"]')
+# A colon would name a field, $1 what a wildcard matched, =>, and a bracket in boolean input, the end of something.
+_NO_WAY: Final = re.compile(r"[:(){}]|\$\d|=>")
+_NO_WAY_IN_VALUE: Final = re.compile(r"[#\\]")
+
+
+def write_querqy(selection: Selection, settings: ExportSettings) -> Written:
+    """Return the files: ``replace.txt`` is to run before ``rules.txt``."""
+    queries = list(rules_by_query(selection))
+    writer = _Writer(selection, settings)
+    rules = [line for each in queries for line in writer.blocks(each)]
+    return Written(
+        files={
+            "replace.txt": _text([*_header(selection), *writer.replacements()]),
+            "rules.txt": _text([*_header(selection), *rules]),
+            "fallbacks.jsonl": fallback_file(queries),
+        },
+        unwritable=tuple(writer.unwritable),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """One rule: where it applies, and what it does there."""
+
+    rule: Rule
+    input: str
+    instruction: str
+
+
+class _Writer:
+    def __init__(self, selection: Selection, settings: ExportSettings) -> None:
+        self._selection = selection
+        self._settings = settings
+        self._mends = {r.query: r.target for r in selection.rules if r.kind == "spelling" and r.reach == "words"}
+        self._heard = {r.query for r in selection.rules}
+        self.unwritable: list[str] = []
+
+    def replacements(self) -> Iterator[str]:
+        """Yield the lines of the spellings that hold wherever their words stand."""
+        for rule in self._selection.rules:
+            if rule.kind == "spelling" and rule.reach == "words":
+                yield f"# {rule.id} confidence {rule.confidence:.2f}, until {rule.expires}"
+                yield f"{rule.query} => {rule.target}"
+
+    def blocks(self, each: QueryRules) -> Iterator[str]:
+        """Yield the lines of the rules of one query."""
+        query = self._mends.get(each.query, each.query)
+        if query != each.query and query in self._heard:
+            return  # it is replaced first, and then the rules of the mended query apply
+        rules = [rule for rule in (each.mend, *each.synonyms, *each.categories, *each.fallbacks) if rule is not None]
+        for rule in rules:
+            if rule.query != each.query or (rule.kind == "spelling" and rule.reach == "words"):
+                continue
+            block = self._block(rule, query)
+            if block is None:
+                self.unwritable.append(rule.id)
+            else:
+                yield from ("", f"{block.input} =>", f"  {block.instruction}", *self._properties(rule))
+
+    def _block(self, rule: Rule, query: str) -> _Block | None:
+        instruction = self._instruction(rule)
+        if instruction is None or _NO_WAY.search(query):
+            return None
+        words = _escape(query)
+        return _Block(rule=rule, input=words if rule.reach == "words" else f'"{words}"', instruction=instruction)
+
+    def _instruction(self, rule: Rule) -> str | None:
+        if rule.kind == "category":
+            weight, raw = f"{self._settings.added * rule.confidence:.4f}", self._category(rule)
+            return None if "%%" in raw else f"UP({weight}): * {raw}"
+        if rule.kind in ("spelling", "synonym"):
+            return None if _NO_WAY.search(rule.target) else f"SYNONYM({rule.confidence:.4f}): {_escape(rule.target)}"
+        return None if _NO_WAY_IN_VALUE.search(rule.target) else f"DECORATE({rule.kind}): {rule.target}"
+
+    def _category(self, rule: Rule) -> str:
+        taxonomy, settings = self._selection.taxonomy, self._settings
+        if settings.raw_queries == "solr":
+            return category_clause(rule, taxonomy, settings)
+        return _json({"terms": {settings.category_field: list(category_ids(taxonomy, rule.target))}})
+
+    def _properties(self, rule: Rule) -> Iterator[str]:
+        origin = self._selection.origin
+        provenance = {
+            "kind": rule.kind,
+            "confidence": round(rule.confidence, 4),
+            "expires": rule.expires.isoformat(),
+            "release": origin.release,
+            "models": origin.models,
+            "prompts": origin.prompts,
+        }
+        yield f"  @_id: {_json(rule.id)}"
+        yield f"  @{_json(provenance)}@"
+
+
+def _header(selection: Selection) -> list[str]:
+    origin = selection.origin
+    return [f"# release {origin.release} of {' '.join(origin.shop.split())}, made {origin.created:%Y-%m-%d}"]
+
+
+def _escape(text: str) -> str:
+    return _ESCAPED.sub(r"\\\g<0>", text)
+
+
+def _json(value: object) -> str:
+    """Return JSON on one line, without the sign that would begin a comment."""
+    return json.dumps(value, ensure_ascii=True).replace("#", "\\u0023")
+
+
+def _text(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,81 @@
+"""Files for Solr: a synonyms file, a field type for it, and parameters by query.
+
+There are no managed synonyms: Solr splits those at white space, whatever the field does, so that ``coca-cola`` never
+meets the two words of the index; and what is put there is merged, so that a rule which is gone stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from domain import Taxonomy
+from release.exports.by_query import QueryRules, category_ids, fallback_file, json_lines, rules_by_query
+from release.exports.dsl import json_file
+from release.exports.rule import Rule
+from release.exports.selection import Selection
+from release.exports.settings import ExportSettings
+from release.exports.synonym_lines import synonym_file
+from release.exports.written import Written
+
+__all__ = ["category_clause", "write_solr"]
+
+
+def write_solr(selection: Selection, settings: ExportSettings) -> Written:
+    """Return the files."""
+    queries = list(rules_by_query(selection))
+    return Written(
+        files={
+            "synonyms.txt": synonym_file(selection),
+            "schema.json": json_file(_schema(settings)),
+            "queries.jsonl": json_lines(_lines(queries, selection.taxonomy, settings)),
+            "fallbacks.jsonl": fallback_file(queries),
+        }
+    )
+
+
+def category_clause(rule: Rule, taxonomy: Taxonomy, settings: ExportSettings) -> str:
+    """Return a clause in Solr's query syntax for the products of a category and of all below it."""
+    ids = " OR ".join(_quote(i) for i in category_ids(taxonomy, rule.target))
+    return f"{settings.category_field}:({ids})"
+
+
+def _lines(queries: Iterable[QueryRules], taxonomy: Taxonomy, settings: ExportSettings) -> Iterable[dict[str, Any]]:
+    for each in queries:
+        if not each.matched:
+            continue
+        # ^= gives each product of a category the same score: how rare the category is says nothing of the need.
+        boosts = [
+            f"{category_clause(r, taxonomy, settings)}^={settings.added * r.confidence:.4f}" for r in each.categories
+        ]
+        yield each.head() | {
+            "params": {"q": each.text, "bq": boosts},
+            "alternatives": [{"q": r.target, "confidence": r.confidence, "rule": r.id} for r in each.synonyms],
+        }
+
+
+def _schema(settings: ExportSettings) -> dict[str, Any]:
+    """Return a field type whose queries, and only they, are expanded.
+
+    Its synonyms are split like its text, and not at white space, as they would be without ``tokenizerFactory``.
+    """
+    tokenizer, lower = {"name": "standard"}, {"name": "lowercase"}
+    synonyms = {
+        "name": "synonymGraph",
+        "synonyms": f"{settings.name}-synonyms.txt",
+        "ignoreCase": "true",
+        "tokenizerFactory": "solr.StandardTokenizerFactory",
+    }
+    field_type = {
+        "name": f"text_{settings.name}",
+        "class": "solr.TextField",
+        "positionIncrementGap": "100",
+        "indexAnalyzer": {"tokenizer": tokenizer, "filters": [lower]},
+        "queryAnalyzer": {"tokenizer": tokenizer, "filters": [lower, synonyms]},
+    }
+    return {"add-field-type": field_type}
+
+
+def _quote(text: str) -> str:
+    escaped = "".join(f"\\{char}" if char in '\\"#' else char for char in text)
+    return f'"{escaped}"'

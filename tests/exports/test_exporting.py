@@ -1,0 +1,179 @@
+"""An export as a folder: whole, replaced in one step, and compared with the last."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from domain.errors import UserError
+from release.exports import ExportSettings, Policy, compare_with, make_export, read_about, read_rules, save_export
+from release.exports import exporting as module
+
+DAY = date(2026, 11, 22)
+
+
+def export_of(tools, *labels, engine="opensearch", settings=None, **policy):
+    release = tools.release(labels)
+    return make_export(release, engine, settings=settings or ExportSettings(), policy=Policy.of(**policy), today=DAY)
+
+
+def whole(folder: Path) -> str:
+    """Check every digest, by a handle on the folder so that it cannot be replaced meanwhile; return the release."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+
+        def read(name: str) -> bytes:
+            with open(os.open(name, os.O_RDONLY, dir_fd=handle), "rb") as file:
+                return file.read()
+
+        about = json.loads(read("export.json"))
+        assert {name: hashlib.sha256(read(name)).hexdigest() for name in about["files"]} == about["files"]
+        assert set(os.listdir(handle)) == {"export.json", *about["files"]}
+        return about["origin"]["release"]
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.parametrize("engine", ["querqy", "elasticsearch", "opensearch", "solr"])
+def test_an_export_is_a_whole_folder_and_the_same_for_the_same(tools, tmp_path, engine) -> None:
+    labels = [tools.said("oj", ("synonym", "orange juice", 0.97), ("broader", "juice", 0.9))]
+    export = export_of(tools, *labels, engine=engine)
+    save_export(export, tmp_path / "out" / engine)
+    assert whole(tmp_path / "out" / engine) == export.about.origin.release
+    assert export_of(tools, *labels, engine=engine).files == export.files
+    assert read_about(tmp_path / "out" / engine) == export.about
+    assert read_rules(tmp_path / "out" / engine) == export.rules
+
+
+def test_every_rule_stands_in_the_sidecar_with_its_provenance(tools) -> None:
+    export = export_of(tools, tools.said("soda", ("synonym", "fizz", 0.9), shelf="soft", sure=0.8))
+    rows = [json.loads(line) for line in export.files["rules.jsonl"].splitlines()]
+    assert [row["id"] for row in rows] == [rule.id for rule in export.rules]
+    assert rows[0]["path"] == ["Beverages", "Soft Drinks"] and rows[0]["category_ids"] == ["soft", "ginger", "cola"]
+    assert rows[1]["provenance"] == {
+        "source": "head",
+        "release": export.about.origin.release,
+        "created": "2026-11-21T12:00:00+00:00",
+        "models": ["by-hand"],
+        "prompts": ["understand@1#0"],
+        "verdict": None,
+    }
+    assert rows[1]["expires"] == "2027-05-20" and rows[1]["confidence"] == 0.9
+
+
+def test_the_last_export_is_replaced_with_all_of_its_files(tools, tmp_path) -> None:
+    out = tmp_path / "out"
+    save_export(export_of(tools, tools.said("oj"), engine="elasticsearch"), out)
+    save_export(export_of(tools, tools.said("oj"), engine="solr"), out)
+    assert not (out / "template.json").exists() and whole(out)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_folder_of_something_else_is_never_replaced(tools, tmp_path) -> None:
+    export = export_of(tools, tools.said("oj"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="holds no export"):
+        save_export(export, tmp_path / "mine")
+    with pytest.raises(UserError, match="is not a folder"):
+        save_export(export, tmp_path / "mine" / "thesis.txt")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    save_export(export, tmp_path / "empty")
+    assert whole(tmp_path / "empty")
+
+
+def test_where_folders_cannot_change_names_in_one_step_two_do(tools, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda *_, **__: object())
+    for query in ("oj", "milk"):
+        save_export(export_of(tools, tools.said(query)), tmp_path / "out")
+    assert [rule.query for rule in read_rules(tmp_path / "out")] == ["milk"]
+    assert whole(tmp_path / "out") and [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_cannot_be_written_leaves_the_last_export(tools, tmp_path) -> None:
+    save_export(export_of(tools, tools.said("oj")), tmp_path / "out")
+    before = whole(tmp_path / "out")
+    bad = dataclasses.replace(export_of(tools, tools.said("milk")), files={"a.txt": b"x", "no/such/folder": b""})
+    with pytest.raises(OSError):
+        save_export(bad, tmp_path / "out")
+    assert whole(tmp_path / "out") == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def save_for_ever(exports, out) -> None:
+    while True:
+        for export in exports:
+            save_export(export, out)
+
+
+def test_a_killed_export_leaves_the_last_one_or_the_new_one_whole(tools, tmp_path) -> None:
+    exports = [export_of(tools, *(tools.said(f"{word} {n}") for n in range(40))) for word in ("oj", "milk")]
+    releases = {export.about.origin.release for export in exports}
+    out = tmp_path / "out"
+    save_export(exports[0], out)
+    for number in range(12):
+        process = multiprocessing.get_context("fork").Process(target=save_for_ever, args=(exports, out))
+        process.start()
+        time.sleep(0.02 + 0.007 * number)
+        process.kill()
+        process.join()
+        assert whole(out) in releases
+    save_export(exports[1], out)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_difference_names_what_is_added_removed_and_changed(tools, tmp_path) -> None:
+    out = tmp_path / "out"
+    first = export_of(
+        tools,
+        tools.said("oj", ("synonym", "orange juice", 0.97), shelf="juice"),
+        tools.said("milk", shelf="milk", sure=0.9),
+        tools.said("ice", ("synonym", "frozen water", 0.9), shelf="ice"),
+    )
+    everything = compare_with(out, first.about, first.rules)
+    assert everything.before is None and len(everything.added) == 5 and not everything.settings
+    save_export(first, out)
+    same = compare_with(out, first.about, first.rules)
+    assert (same.added, same.removed, same.changed, same.same) == ((), (), (), 5)
+    second = export_of(
+        tools,
+        tools.said("oj", ("synonym", "orange juice", 0.97), ("broader", "juice", 0.9), shelf="juice"),
+        tools.said("milk", shelf="milk", sure=0.95),
+        tools.said("ice", ("synonym", "frozen water", 0.9), shelf="ice"),
+        tools.said("ice cream", shelf=None),
+        tools.said("ice cream cone", shelf="cream"),
+        least_confidence=0.85,
+        expires_days=10,
+        settings=ExportSettings(category_field="shelf"),
+    )
+    found = compare_with(out, second.about, second.rules)
+    assert found.settings and found.before == first.about.origin.release != found.after
+    assert [(r.kind, r.query) for r in found.added] == [("category", "ice cream cone"), ("broader", "oj")]
+    assert found.removed == ()
+    # The milk's category is surer, and ice no longer holds in longer queries; a new expiry is no change.
+    assert [(c.after.query, c.before.reach, c.after.reach) for c in found.changed] == [
+        ("ice", "words", "query"), ("milk", "query", "query"),
+    ]  # fmt: skip
+    assert found.same == 3
+    back = compare_with(out, first.about, first.rules[:2])
+    assert len(back.removed) == 3
+
+
+@pytest.mark.parametrize("damage", ["{", '{"format": 1}', ""])
+def test_a_damaged_last_export_is_a_mistake(tools, tmp_path, damage) -> None:
+    export = export_of(tools, tools.said("oj"))
+    save_export(export, tmp_path / "out")
+    (tmp_path / "out" / "export.json").write_text(damage)
+    with pytest.raises(UserError, match="holds no export that can be read"):
+        compare_with(tmp_path / "out", export.about, export.rules)
+    with pytest.raises(UserError, match="holds no export that can be read"):
+        save_export(export, tmp_path / "out")

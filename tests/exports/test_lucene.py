@@ -1,0 +1,190 @@
+"""Exported synonyms, read back by Lucene: the parser and filter that Elasticsearch, OpenSearch and Solr all use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain import normalise
+from release.exports.elasticsearch import write_elasticsearch
+from release.exports.rule import Rule, rule_id
+from release.exports.selection import Selection
+from release.exports.synonym_lines import escape, replacements, shards, synonym_file
+
+MODES = ("elastic", "solr")
+TITLES = (
+    "Orange Juice with Pulp",
+    "Vernors Ginger Ale",
+    "Coca-Cola 6 Pack",
+    "Red Apples",
+    "Milk",
+    "Orange Soda",
+    "Coke",
+)
+
+
+def rule(kind: str, query: str, target: str, tools) -> Rule:
+    return Rule(
+        id=rule_id(kind, query, target),
+        kind=kind,
+        query=query,
+        target=target,
+        confidence=0.95,
+        reach="words",
+        held=None,
+        expires=tools.today,
+    )
+
+
+def selected(rules: list[Rule], tools) -> Selection:
+    empty = tools.select(tools.said("milk"))
+    return Selection(
+        origin=empty.origin, taxonomy=empty.taxonomy, rules=tuple(rules), left_out={}, held={}, conflicts={}
+    )
+
+
+@pytest.fixture
+def shop(tools) -> Selection:
+    return tools.select(
+        tools.said("oj", ("synonym", "orange juice", 0.97), ("broader", "juice", 0.9), shelf="juice"),
+        tools.said("vernors soda", ("synonym", "vernors ginger ale", 0.9)),
+        tools.said("coke", ("synonym", "coca-cola", 0.95), ("substitute", "orange soda", 0.9), shelf="cola"),
+        tools.said("coca-cola", ("synonym", "coke", 0.9), shelf="cola"),
+        tools.said("aples", ("spelling", "apples", 0.98), shelf="apples"),
+        tools.said("apples", ("synonym", "pome fruit", 0.9), shelf="apples"),
+        tools.said("ice", ("synonym", "frozen water", 0.95), shelf="ice"),
+        tools.said("ice cream", shelf="cream"),
+        tools.said("1% milk", ("synonym", "low fat milk", 0.95), shelf="milk"),
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_queries_are_expanded_one_way_two_way_and_not_at_all(lucene, shop, mode) -> None:
+    expected = {
+        # One way, and in a longer query too.
+        "oj": {"oj", "orange juice"},
+        "orange juice": {"orange juice"},
+        "organic oj carton": {"organic oj carton", "organic orange juice carton"},
+        # Several words for several: one reading each, never a mix of both.
+        "Vernors SODA": {"vernors soda", "vernors ginger ale"},
+        # Two labels make it two-way; the hyphen is the tokenizer's, on both sides.
+        "coke": {"coke", "coca cola"},
+        "Coca-Cola": {"coca cola", "coke"},
+        # A spelling replaces, and brings the synonyms of the mended query along.
+        "aples": {"apples", "pome fruit"},
+        "apples": {"apples", "pome fruit"},
+        # What was withheld: broader and substitutes, words that mean something else elsewhere, signs.
+        "juice": {"juice"},
+        "ice cream": {"ice cream"},
+        "ice": {"ice"},
+        "1% milk": {"1 milk"},
+        "vitamin 1 milk": {"vitamin 1 milk"},
+    }
+    answers = lucene.ask(mode, synonym_file(shop), list(expected), TITLES)
+    assert {query: set(answer.readings) for query, answer in zip(expected, answers, strict=True)} == expected
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_search_finds_what_the_words_mean_and_nothing_beside(lucene, shop, mode) -> None:
+    found = lucene.ask(mode, synonym_file(shop), ["oj", "vernors soda", "coke", "aples", "orange juice"], TITLES)
+    assert [answer.titles for answer in found] == [
+        ("Orange Juice with Pulp",),
+        ("Vernors Ginger Ale",),
+        ("Coca-Cola 6 Pack", "Coke"),
+        ("Red Apples",),
+        ("Orange Juice with Pulp",),
+    ]
+
+
+def test_a_set_for_the_synonyms_api_reads_like_the_file(lucene, shop, tools) -> None:
+    [name] = [name for name in write_elasticsearch(shop, tools.settings).files if name.startswith("synonyms-")]
+    rules = json.loads(write_elasticsearch(shop, tools.settings).files[name])["synonyms_set"]
+    assert len({each["id"] for each in rules}) == len(rules) == 6
+    queries = ["oj", "coke", "aples", "vernors soda"]
+    lines = "\n".join(each["synonyms"] for each in rules).encode()
+    assert lucene.ask("elastic", lines, queries) == lucene.ask("elastic", synonym_file(shop), queries)
+
+
+def test_a_file_without_a_rule_is_read(lucene, tools) -> None:
+    [answer] = lucene.ask("elastic", synonym_file(tools.select(tools.said("milk"))), ["oat milk"], ["Oat Milk"])
+    assert answer.readings == {"oat milk"} and answer.titles == ("Oat Milk",)
+
+
+def test_each_shard_is_read_by_itself_and_together_they_know_every_rule(lucene, tools) -> None:
+    words = [f"w{number:03}" for number in range(60)]
+    rules = [rule("synonym", f"{word}{tail}", f"t{word}", tools) for word in words for tail in ("", " x", " y z")]
+    sets = shards(replacements(selected(rules, tools)), 50)
+    assert [len(each) for each in sets] == [48, 48, 48, 36]
+    queries = [each.query for each in rules]
+    known = set()
+    for members in sets:
+        answers = lucene.ask("elastic", "\n".join(one.line for one in members).encode(), queries)
+        known |= {q for q, answer in zip(queries, answers, strict=True) if f"t{q.split()[0]}" in answer.readings}
+    assert known == set(queries)
+
+
+def test_a_first_word_with_more_rules_than_a_set_takes_is_split(tools) -> None:
+    rules = [rule("synonym", f"a {number}", "b", tools) for number in range(7)]
+    assert [len(each) for each in shards(replacements(selected(rules, tools)), 3)] == [3, 3, 1]
+    assert [len(each) for each in shards([], 3)] == [0]
+
+
+NO_LINE = st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])
+HOSTILE = st.one_of(
+    st.text(NO_LINE, min_size=1, max_size=30),
+    st.lists(st.sampled_from(["=>", ",", "\\", "#", '"', "a", "1", " ", "=", ">", "c++", "\t", "🍕"]), min_size=1).map(
+        "".join
+    ),
+)
+
+
+@given(pairs=st.lists(st.tuples(HOSTILE, HOSTILE), min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_without_a_line_break_is_escaped(lucene, pairs) -> None:
+    # Lucene's own trim and lower-casing, so that what comes back is compared with what was meant.
+    def meant(text: str) -> str:
+        return text.strip("".join(map(chr, range(33)))).strip()
+
+    pairs = [(meant(a), meant(b)) for a, b in pairs]
+    wanted = {a: b for a, b in pairs if a and b and a.splitlines() == [a] and b.splitlines() == [b]}
+    wanted = {a: b for a, b in wanted.items() if not {"|", "\t"} & {*a, *b} and a.isascii() and b.isascii()}
+    lower = {a.lower() for a in wanted}
+    if len(lower) != len(wanted):
+        return
+    lines = "\n".join(f"{escape(a)} => {escape(b)}" for a, b in wanted.items())
+    answers = lucene.ask("keyword", lines.encode(), list(wanted))
+    assert [set(answer.readings) for answer in answers] == [{b.lower()} for b in wanted.values()]
+
+
+QUERY = st.one_of(
+    st.text(max_size=25),
+    st.lists(
+        st.sampled_from(["=>", ",", "#10", "c++", '50"', "h&m", "1,5", "½", "ice", "-", "\\", "'", "½", "௰", "𞤀"])
+    ).map(" ".join),
+)
+
+
+@given(pairs=st.lists(st.tuples(QUERY, QUERY, st.sampled_from(["synonym", "spelling"])), min_size=10, max_size=40))
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_no_query_breaks_the_rules_of_another(lucene, tools, pairs) -> None:
+    labels = {"oj": tools.said("oj", ("synonym", "orange juice", 0.97))}
+    for raw, target, kind in pairs:
+        query, text = normalise(raw), normalise(target)
+        if query and text and query != text and len(query) < 250:
+            labels.setdefault(query, tools.said(query, (kind, text, 0.99), value=query))
+    selection = tools.select(*labels.values())
+    file = synonym_file(selection)
+    words = [one for one in replacements(selection)]
+    queries = ["oj", *(one.rule.query for one in words)]
+    targets = [one.targets[-1] for one in words]
+    for mode in MODES:
+        plain = lucene.ask(mode, b"", targets)
+        found = lucene.ask(mode, file, queries)
+        assert "orange juice" in found[0].readings
+        for one, expected, answer in zip(words, plain, found[1:], strict=True):
+            assert expected.readings <= answer.readings, one.line
