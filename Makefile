@@ -11,7 +11,7 @@ PLANTED := .querywise/planted.jsonl.gz
 
 demo: .venv/installed
 	$(BIN)/python -m demo $(DEMO)
-	$(BIN)/querywise run $(DEMO) --tail 400 --prompt understand@1,discover@1 --model recorded:$(RECORDING)
+	$(BIN)/querywise run $(DEMO) --tail 400 --model recorded:$(RECORDING)
 	$(BIN)/querywise serve $(DEMO)
 
 # The demo's release clears its gate; one of answers that stand where they do not belong must not.
@@ -37,9 +37,9 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 # One pip call, so that the pin of torch holds for everything that asks for it.
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml client/pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,improve,judge,replay,distill,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,improve,judge,replay,distill,dev]' --editable ./client
 	touch $@
 
 # An environment of its own: what llama.cpp's server needs is not ours to pin.
@@ -50,4 +50,4 @@ lint: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-llm .querywise build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-llm .querywise build *.egg-info client/build client/*.egg-info .mypy_cache .ruff_cache .pytest_cache

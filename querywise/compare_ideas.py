@@ -75,10 +75,10 @@ def compare_ideas(
     verdicts: dict[Item, bool] = {}
     for role, some in exhibits.items():
         if judge and some:
-            found, spent = _judged(shop, role, some, judge, limits)
-            verdicts |= found
+            judged = _judged(shop, role, some, judge, limits)
+            verdicts |= judged.right
             if limits.budget is not None:
-                limits = replace(limits, budget=max(0.0, limits.budget - spent))
+                limits = replace(limits, budget=max(0.0, limits.budget - judged.spent))
     asked_about = {exhibit.item for some in exhibits.values() for exhibit in some}
     return ComparedIdeas(
         figures=tuple(measure_ideas(shown_of(sides, assembler), verdicts, base=base)) if shared else (),
@@ -89,15 +89,20 @@ def compare_ideas(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """Whether each idea that has a verdict is right, and what the verdicts cost in US dollars."""
+
+    right: Mapping[Item, bool]
+    spent: float
+
+
 def _exhibits(shop: Shop, sides: Sequence[IdeaSide]) -> dict[Role, list[Exhibit]]:
     goods = goods_of(shop)
     return {role: exhibits_of(sides, role, goods, refused=False) for role in ROLES}
 
 
-def _judged(
-    shop: Shop, role: Role, exhibits: Sequence[Exhibit], provider: Provider, limits: Limits
-) -> tuple[dict[Item, bool], float]:
-    """Return what is right, and what it cost in US dollars."""
+def _judged(shop: Shop, role: Role, exhibits: Sequence[Exhibit], provider: Provider, limits: Limits) -> _Judged:
     judge = Judge(
         shop=shop.config.name,
         locale=shop.config.locale,
@@ -110,4 +115,4 @@ def _judged(
     wanted = {exhibit.item for exhibit in exhibits}
     kept = (verdict for path in summary.files for verdict in read_verdicts(path))
     right = {one.item: is_right(one.facets) for one in kept if isinstance(one, Verdict) and one.item in wanted}
-    return right, summary.tally.price
+    return _Judged(right=right, spent=summary.tally.price)

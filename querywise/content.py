@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,7 +16,7 @@ from domain.discovery.content import Content, Ideas, Role, write_contents
 from domain.discovery.diverse import TRADE_OFF
 from domain.discovery.drops import DropReason
 from domain.discovery.ground import Grounder
-from domain.discovery.known_pairs import KnownPairs, read_known_pairs
+from domain.discovery.known_pairs import KnownPairs, PairsFile, read_known_pairs
 from domain.discovery.roles import RoleJudge
 from domain.discovery.safe import Blocklist
 from domain.discovery.shelf import read_shelf
@@ -30,7 +30,7 @@ from release.student import Student
 
 __all__ = ["VERSION", "ContentReport", "Kinds", "Source", "make_contents", "match_of", "open_assembler"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of how content is made: contents of another version are made anew."""
 
 Source = Literal["labels", "baseline"]
@@ -58,6 +58,7 @@ class ContentReport:
         scarce: Of those, how many ask for what the shop lacks.
         ideas: By role, and within by tier.
         suggestions: Kept, by tier.
+        known_pairs: What became of the rows of each file of complements.
     """
 
     labels: Mapping[Tier, int]
@@ -65,6 +66,7 @@ class ContentReport:
     scarce: Mapping[Tier, int]
     ideas: Mapping[Role, Mapping[Tier, Kinds]]
     suggestions: Mapping[Tier, int]
+    known_pairs: tuple[PairsFile, ...] = ()
 
 
 def make_contents(
@@ -111,7 +113,7 @@ def make_contents(
             tell(done)
 
     write_contents(target, contents())
-    return tally.report()
+    return replace(tally.report(), known_pairs=assembler.judge.known.files)
 
 
 def open_assembler(
@@ -153,9 +155,10 @@ def match_of(shop: Shop) -> Match | None:
 
 def _known_pairs(shop: Shop, taxonomy: Taxonomy) -> KnownPairs:
     columns = shop.config.columns.get("complements")
-    found = [read_known_pairs(path, taxonomy, columns=columns) for path in shop.files("complements")]
+    paths = shop.files("complements")
+    found = [read_known_pairs(path, taxonomy, columns=columns, file=shop.display(path)) for path in paths]
     lifts = {pair: lift for known in found for pair, lift in known.lifts.items()}
-    return KnownPairs(lifts=lifts, rejected=sum(known.rejected for known in found))
+    return KnownPairs(lifts=lifts, files=tuple(file for known in found for file in known.files))
 
 
 def _has_any(content: Content) -> bool:

@@ -53,10 +53,16 @@ ModelOption = Annotated[
 ApiBaseOption = Annotated[str | None, typer.Option("--api-base", help="Address of an OpenAI-compatible server.")]
 PromptOption = Annotated[
     str,
-    typer.Option("--prompt", help="The prompt, as name@version or a .md file; single ones with commas between."),
+    typer.Option(
+        "--prompt",
+        help="Prompts as name@version or a .md file, with commas between; understand@1 alone asks for no ideas.",
+    ),
 ]
-DEFAULT_PROMPT = "understand@1"
-"""What a run asks unless told otherwise: a new version is a choice, and docs/quality.md says what each is worth."""
+DEFAULT_PROMPT = "understand@1,discover@1"
+"""What a run asks unless told otherwise: what a query means, and what else to show for it.
+
+A new version is a choice; docs/quality.md and docs/discovered.md say what each is worth.
+"""
 
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for an answer.")]
 WithoutContextOption = Annotated[

@@ -66,6 +66,21 @@ def show_content(report: Mapping[str, Any]) -> None:
     queries, shown = sum(report["labels"].values()), sum(report["contents"].values())
     suggested = sum(report["suggestions"].values())
     console.print(f"{shown:,} of {queries:,} queries have something to show; {suggested:,} queries to go on with")
+    # A report of before there was any such line stands until the stage is done again.
+    for file in report.get("known_pairs", ()):
+        _show_pairs(file)
+
+
+def _show_pairs(file: Mapping[str, Any]) -> None:
+    """Print how many rows of a file of complements were rejected, and why."""
+    rejected = sum(file["rejected"].values())
+    why = ", ".join(f"{reason} {count:,}" for reason, count in file["rejected"].items())
+    rows = file["accepted"] + rejected
+    console.print(f"{file['file']}: {file['accepted']:,} of {rows:,} rows accepted" + (f"; {why}" if why else ""))
+    for one in file["first_rejected"]:
+        console.print(f"  line {one['line']}: {one['reason']}", style="dim")
+    if more := rejected - len(file["first_rejected"]):
+        console.print(f"  and {more:,} more", style="dim")
 
 
 def show_context(report: Mapping[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from domain.context import DomainContext
 from domain.discovery.ground import Grounded, Grounder, Ungrounded
+from domain.encoder import Vectors
 from domain.understanding import Understanding
 
 __all__ = ["Asked", "asked_of"]
@@ -29,6 +30,7 @@ class Asked:
         scarce: The shop has little or nothing of it, by its log or by its catalogue.
         found: Rows of the products that it finds itself: they hold its words, and lie where most of them do.
         own: Rows of all products that it is answered with: a query that names a category is, with all of it.
+        vector: Its embedding, or None where that is not known.
     """
 
     query: str
@@ -37,6 +39,7 @@ class Asked:
     scarce: bool
     found: frozenset[int]
     own: frozenset[int]
+    vector: Vectors | None = field(default=None, repr=False, compare=False)
 
 
 def asked_of(

@@ -82,7 +82,8 @@ class Assembler:
         """Return what is known of the query of an answer."""
         grounder = self.judge.grounder
         grounded = grounder.ground(answer.normalized, self._encode)
-        return asked_of(answer, context, grounded, grounder)
+        asked = asked_of(answer, context, grounded, grounder)
+        return replace(asked, vector=self._encode(answer.normalized))
 
     def assemble(self, asked: Asked, ideas: Ideas, context: DomainContext | None) -> Assembled:
         """Return the content of a query.

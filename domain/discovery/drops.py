@@ -33,7 +33,7 @@ DropReason = Literal[
 - ``out_of_stock``: what fits is not in stock.
 - ``own_products``: it shows what the query itself finds.
 - ``same_category``: a complement from the query's own category.
-- ``too_far``: a substitute from another part of the tree.
+- ``too_far``: a substitute from another part of the tree that is not near in meaning either.
 - ``accessory``: a substitute that is made for what is asked, and does not replace it.
 - ``bought_together``: a substitute that shoppers buy along with what is asked.
 - ``no_lift``: a complement that shoppers want along with it less often than chance has it.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -58,7 +58,7 @@ class Grounded:
     """What shows a query: where it lies, and rows of products in stock, best first, at most `MOST_PRODUCTS`.
 
     ``found`` are the rows of all products that fit and lie there, in stock or not; ``cosine`` is the mean over the
-    shown ones.
+    shown ones; ``vector`` is the query's embedding, where it is known.
     """
 
     query: str
@@ -66,6 +66,7 @@ class Grounded:
     rows: tuple[int, ...]
     found: frozenset[int]
     cosine: float
+    vector: Vectors | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +144,7 @@ class Grounder:
             rows=tuple(shown),
             found=frozenset(p.row for p in there),
             cosine=float(np.mean(cosines)),
+            vector=vector(query),
         )
 
     def _fitting(self, query: str, ranked: Sequence[RankedProduct], bearers: frozenset[str]) -> list[RankedProduct]:

@@ -1,8 +1,8 @@
 """Roles are checked, not believed: whether a grounded idea can stand in for what is asked, or go with it.
 
-A substitute lies near the query in the tree, is none of the query's own products, no accessory of them and nothing that
-shoppers buy along with them. A complement lies in another category, and the shop's shoppers do not shun the pair. What
-nobody knows is no objection.
+A substitute lies near the query in the tree or is near it in meaning, is none of the query's own products, no accessory
+of them and nothing that shoppers buy along with them. A complement lies in another category, and the shop's shoppers do
+not shun the pair. What nobody knows is no objection.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ _ALIKE: Final = 0.6
 _ALIKE_FOR_WANT: Final = 0.5
 """Cosine of two categories' names from which on they are near in whatever department ("Fish Sticks" to "Swordfish"): in
 general, and where the shop lacks what is asked.
+"""
+
+_NEAR: Final = 0.5
+"""Cosine of query and idea from which on a substitute may lie anywhere in the tree. It is set so high because
+complements are near in meaning as well: docs/discovered.md has how many of them would be taken for substitutes.
 """
 
 _BOUGHT_WITH: Final = 1.5
@@ -70,11 +75,14 @@ class RoleJudge:
         grounder: What grounded them.
         affinity: Which categories go together by the log.
         known: Which do by the shop's own word.
+        strict: Whether to refuse substitutes that nothing but their meaning speaks for, and complements that are made
+            for what is asked but lie in a further category of the query.
     """
 
     grounder: Grounder
     affinity: Affinity
     known: KnownPairs
+    strict: bool = False
 
     def rule(self, role: Role, asked: Asked, grounded: Grounded) -> Ruling:
         """Return whether a grounded idea has a role for a query, and with which products."""
@@ -94,7 +102,7 @@ class RoleJudge:
     def _against_substitute(self, asked: Asked, grounded: Grounded) -> DropReason | None:
         if not self._is_near(asked, grounded):
             return "too_far"
-        if self._is_accessory(asked, grounded):
+        if self._is_accessory(asked, grounded, asked.categories):
             return "accessory"
         if self.lift(asked, grounded, ("together",)).low < _BOUGHT_WITH:
             return None
@@ -107,10 +115,11 @@ class RoleJudge:
         if asked.categories and self._same_line(asked.categories[0], category_id):
             return "same_category"
         if category_id in self.grounder.below(asked.categories):
-            # Rice vinegar goes with sushi, though the shop answers "sushi" with both; but spaghetti is pasta, and white
-            # bread is bread.
+            # Rice vinegar goes with sushi, and a stand with a tablet, though the shop answers with both; but spaghetti
+            # is pasta, and white bread is bread.
             is_near = self._steps_up(asked.categories[0], category_id) <= _COUSINS
-            if is_near or self._stems(asked.query) <= self._stems(grounded.query):
+            is_it = is_near or self._stems(asked.query) <= self._stems(grounded.query)
+            if is_it and (self.strict or not self._is_accessory(asked, grounded, asked.categories[:1])):
                 return "own_products"
         known = [self.known.lift(own, category_id, self._taxonomy) for own in asked.categories]
         stated = [lift for lift in known if lift is not None]
@@ -119,7 +128,7 @@ class RoleJudge:
         return "no_lift" if self.lift(asked, grounded).is_lowered else None
 
     def _is_near(self, asked: Asked, grounded: Grounded) -> bool:
-        """Whether a substitute lies near in the tree, or shoppers of the query choose from there, or names are alike.
+        """Whether a substitute lies near in the tree or in meaning, or shoppers choose from there, or names are alike.
 
         Of a query without a category nothing is known that could be far.
         """
@@ -128,18 +137,23 @@ class RoleJudge:
             return True
         if asked.demanded & self.grounder.below([category_id]):
             return True
+        if not self.strict and _cosine(asked, grounded) >= _NEAR:
+            return True
         least = _ALIKE_FOR_WANT if asked.scarce else _ALIKE
         return self.grounder.index.similarity(asked.categories, [category_id]) >= least
 
-    def _is_accessory(self, asked: Asked, grounded: Grounded) -> bool:
-        """Whether an idea is made for what is asked: by its own words, its category's names, or most of its titles."""
-        if not asked.categories:
+    def _is_accessory(self, asked: Asked, grounded: Grounded, own: Sequence[str]) -> bool:
+        """Whether an idea is made for what is asked: by its own words, its category's names, or most of its titles.
+
+        Names that are also those of what is asked, in these of its categories, do not tell.
+        """
+        if not own:
             return False
         words, idea = self._stems(asked.query), self._stems(grounded.query)
         fittings = self._fittings - words
         if words <= idea and idea & fittings:
             return True
-        own_path = {name for own in asked.categories for name in self._names(own)}
+        own_path = {name for category_id in own for name in self._names(category_id)}
         if (self._names(grounded.category_id) - own_path) & fittings:
             return True
         titles = [self.grounder.shelf.text(row) for row in grounded.rows]
@@ -175,3 +189,10 @@ class RoleJudge:
     @property
     def _taxonomy(self) -> Taxonomy:
         return self.grounder.taxonomy
+
+
+def _cosine(asked: Asked, grounded: Grounded) -> float:
+    """Return how near an idea is to the query in meaning; 0 where an embedding is not known."""
+    if asked.vector is None or grounded.vector is None:
+        return 0.0
+    return float(asked.vector @ grounded.vector)

@@ -94,7 +94,7 @@ def story(llm_server: LocalServer, encoder_folder: Path, tmp_path_factory: pytes
     with pytest.MonkeyPatch.context() as patch, tapped(llm_server.api_base) as tap:
         patch.setenv("NO_PROXY", "127.0.0.1")
         asks = ("label", *at, "--model", llm_server.model, "--api-base", tap.api_base, "--tiers", "head")
-        asks = (*asks, "--concurrency", "1", "--timeout", "600", "--json")
+        asks = (*asks, "--prompt", "understand@1", "--concurrency", "1", "--timeout", "600", "--json")
         killed = kill_at_second_request(tap, *asks)
         broken, first = run("label", *at, "--ledger", "--json").json, len(tap.exchanges)
         resumed = run(*asks)

@@ -82,6 +82,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "chicken": {"name": "Chicken Breast", "spans": [("chicken", "product_type")], "rewrites": []},
     "orange juice": {"name": "Juice", "spans": [("orange", "attribute"), ("juice", "product_type")], "rewrites": []},
 }
+# Query -> what to show instead, what with it, what to search next.
+IDEAS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "protein": ((), ("kombucha",), ()),
+    "ginger ale": (("kombucha",), ("potato chips",), ("chips for a party",)),
+    "dishes": ((), (), ()),
+    "kombucha": (("ginger ale",), ("protein bar",), ()),
+    "humm": ((), ("potato chips",), ()),
+    "chips": ((), ("ginger ale", "dip for chips"), ()),
+    "chicken": ((), ("potato chips",), ()),
+    "orange juice": (("kombucha",), (), ()),
+}
 GOLD = [
     {"query": "protein", "categories": ["bars"]},
     {"query": "humm", "categories": ["kombucha"]},
@@ -203,7 +214,7 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def answer_batch(requests: Path, output: Path, *, leave_out: tuple[str, ...] = ()) -> None:
-    """Write a provider's batch output for a batch input: the answers that were made by hand."""
+    """Write a provider's batch output for a batch input: the answers that were made by hand, to both requests."""
     lines = []
     for line in requests.read_text().splitlines():
         request = json.loads(line)
@@ -222,6 +233,8 @@ def answer_batch(requests: Path, output: Path, *, leave_out: tuple[str, ...] = (
 
 
 def _answer(query: str, prompt: str) -> dict[str, Any]:
+    if "In the catalogue:" in prompt:
+        return _ideas(*IDEAS[query])
     given = ANSWERS[query]
     offered = re.findall(r"^(k\d+) (.+) \(", prompt, re.MULTILINE)
     short = next(short for short, path in offered if path.split(" > ")[-1] == given["name"])
@@ -233,6 +246,13 @@ def _answer(query: str, prompt: str) -> dict[str, Any]:
         "annotations": [{"text": text, "type": kind, "value": text} for text, kind in given["spans"]],
         "rewrites": [{"query": text, "type": "synonym", "confidence": 0.8} for text in given["rewrites"]],
     }
+
+
+def _ideas(instead: tuple[str, ...], along: tuple[str, ...], explore: tuple[str, ...]) -> dict[str, Any]:
+    def kind(queries: tuple[str, ...]) -> list[dict[str, str]]:
+        return [{"label": query.capitalize(), "query": query, "why": "made by hand"} for query in queries]
+
+    return {"need": "made by hand", "substitutes": kind(instead), "complements": kind(along), "explore": explore}
 
 
 def digest_of(folder: Path) -> dict[str, str]:

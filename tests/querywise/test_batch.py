@@ -70,28 +70,29 @@ def test_what_a_batch_leaves_out_is_submitted_again_until_all_is_labelled(made, 
     answer, server.polls, server.ends = server.answer, 1, "expired"
     failing(server, "humm", "chips", code="batch_expired")
     dry = batch("submit", "--dry-run", "--json")
-    assert (dry.code, dry.json["requests"], dry.json["under_way"], server.calls) == (0, 8, 0, [])
+    assert (dry.code, dry.json["requests"], dry.json["under_way"], server.calls) == (0, 16, 0, [])
     first = batch("submit", "--json")
-    assert (first.code, first.json["requests"]) == (0, 8)
-    assert [(b["batch"], b["requests"], b["status"]) for b in first.json["batches"]] == [("batch_0", 8, "validating")]
+    # Eight queries, and two requests for each.
+    assert (first.code, first.json["requests"]) == (0, 16)
+    assert [(b["batch"], b["requests"], b["status"]) for b in first.json["batches"]] == [("batch_0", 16, "validating")]
     # What is under way is not submitted again, nor written to be submitted by hand.
     again = batch("submit")
-    assert again.code == 0 and "nothing new to submit; 8 requests are under way" in again.err
+    assert again.code == 0 and "nothing new to submit; 16 requests are under way" in again.err
     by_hand = batch("export", "--output", work / "in.jsonl", "--json").json
-    assert (by_hand["requests"], by_hand["in_cache"], by_hand["under_way"]) == (0, 0, 8)
+    assert (by_hand["requests"], by_hand["in_cache"], by_hand["under_way"]) == (0, 0, 16)
     waiting = batch("poll", "--json")
     assert (waiting.code, waiting.json["missing"]) == (1, 0)
     assert [(b["status"], b["imported"]) for b in waiting.json["batches"]] == [("in_progress", False)]
     partial = batch("poll")
-    assert partial.code == 1 and "batch_0: expired, 8 requests" in partial.err
-    assert "6 completions taken in" in partial.err and "2 lines passed over: expired" in partial.err
-    assert "2 requests are still without an answer" in partial.err
+    assert partial.code == 1 and "batch_0: expired, 16 requests" in partial.err
+    assert "12 completions taken in" in partial.err and "4 lines passed over: expired" in partial.err
+    assert "4 requests are still without an answer" in partial.err
     done = batch("poll")
     assert done.code == 0 and "no batch is under way" in done.err
     server.answer, server.ends = answer, "completed"
     rest = batch("submit", "--json")
-    assert (rest.json["requests"], rest.json["in_cache"]) == (2, 6)
-    assert len(server.asked) == len(set(server.asked)) + 2 == 10
+    assert (rest.json["requests"], rest.json["in_cache"]) == (4, 12)
+    assert len(server.asked) == len(set(server.asked)) + 4 == 20
     assert batch("poll", "--wait", "--every", "0.1", "--json").json["missing"] == 0
     # The server answers no chat: all comes from the cache.
     label = ("--model", MODEL, "--api-base", server.url, "--json")
@@ -110,8 +111,8 @@ def test_a_batch_is_priced_by_the_shops_own_table(made, tools, work, server, bat
     model = ("--model", MODEL, "--api-base", server.url)
     assert "as a batch" in tools.run("batch", "submit", shop, "--work", work, *model).err
     polled = tools.run("batch", "poll", shop, "--work", work, "--json")
-    # Eight answers of 900 tokens in and 90 out: 8 x (900 x 5 + 90 x 20) / 10^6 dollars.
-    assert polled.json["batches"][0]["result"]["price"] == pytest.approx(0.0504)
+    # Sixteen answers of 900 tokens in and 90 out: 16 x (900 x 5 + 90 x 20) / 10^6 dollars.
+    assert polled.json["batches"][0]["result"]["price"] == pytest.approx(0.1008)
 
 
 @needs_litellm
@@ -125,14 +126,14 @@ def test_files_are_submitted_as_they_are_and_none_is_paid_for_twice(made, work, 
     assert batch("submit", "--input", head, "--json").json["requests"] == 3
     # The same again is the same, as after a kill.
     assert batch("submit", "--input", head, "--json").json["requests"] == 0
-    assert "1 of its 6 requests are under way or answered" in batch("submit", "--input", rest).mistake()
+    assert "1 of its 14 requests are under way or answered" in batch("submit", "--input", rest).mistake()
     assert batch("poll").code == 0
     assert "3 of its 3 requests are under way or answered" in batch("submit", "--input", head).mistake()
     assert "cannot be read" in batch("submit", "--input", tmp_path / "none.jsonl").mistake()
     (tmp_path / "odd.jsonl").write_text("hello\n")
     assert "line 1 is no request to openai/by-hand" in batch("submit", "--input", tmp_path / "odd.jsonl").mistake()
     assert len(server.batches) == 1
-    assert batch("submit", "--json").json["requests"] == 5
+    assert batch("submit", "--json").json["requests"] == 13
 
 
 @needs_litellm
@@ -142,7 +143,7 @@ def test_a_provider_out_of_reach_ends_with_its_word_and_is_tried_again(work, ser
     assert failed.code == 1 and "openai: create_file: " in failed.err and "Traceback" not in failed.err
     made = batch("submit")
     assert made.code == 0
-    assert "batch_0: 8 requests of an earlier submission that was broken off" in made.err
+    assert "batch_0: 16 requests of an earlier submission that was broken off" in made.err
     server.troubles = {"retrieve": [500] * 3}
     poll = batch("poll")
     assert poll.code == 1 and "retrieve_batch" in poll.err
@@ -172,16 +173,16 @@ def test_an_export_is_what_label_would_ask(made, tools, tmp_path):
         return document["requests"], document["in_cache"]
 
     # Requests to write, and answers in the cache of the others that would be asked: first the cache is whole.
-    assert [exported(*options) for options in ((), ("--anew",), ("--all",))] == [(0, 1), (0, 8), (8, 0)]
+    assert [exported(*options) for options in ((), ("--anew",), ("--all",))] == [(0, 2), (0, 16), (16, 0)]
     shutil.rmtree(work / "cache")
-    assert [exported(*options) for options in (("--all",), ("--anew",), ())] == [(8, 0), (8, 0), (1, 0)]
+    assert [exported(*options) for options in (("--all",), ("--anew",), ())] == [(16, 0), (16, 0), (2, 0)]
     planned = tools.run("label", *by, "--dry-run", "--json").json
-    assert (planned["requests"], planned["reasons"]) == (1, {"new": 1})
+    assert (planned["requests"], planned["reasons"]) == (2, {"new": 1})
     said = tools.run("batch", "export", *by, "--output", tmp_path / "in.jsonl").err
     assert "8 queries: 1 to ask (new 1), 7 labels stand" in said
-    assert "1 requests written to" in said and "0 are answered already, 0 under way in a batch" in said
+    assert "2 requests written to" in said and "0 are answered already, 0 under way in a batch" in said
     said = tools.run("batch", "export", *by, "--all", "--output", tmp_path / "in.jsonl").err
-    assert "8 requests written to" in said and "answered already" not in said
+    assert "16 requests written to" in said and "answered already" not in said
 
 
 def test_what_was_exported_anew_is_imported_anew(made, tools, tmp_path):
@@ -191,12 +192,12 @@ def test_what_was_exported_anew_is_imported_anew(made, tools, tmp_path):
     tools.run("batch", "export", *by, "--anew", "--output", tmp_path / "in.jsonl")
     tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl", leave_out=("humm",))
     partial = tools.run("batch", "import", *by, "--anew", "--input", tmp_path / "out.jsonl", "--json")
-    assert (partial.code, partial.json["imported"], partial.json["unasked"], partial.json["missing"]) == (1, 7, 0, 1)
+    assert (partial.code, partial.json["imported"], partial.json["unasked"], partial.json["missing"]) == (1, 14, 0, 2)
     # Without, nothing of it is asked, for all eight labels stand; what came is kept.
     plain = tools.run("batch", "import", *by, "--input", tmp_path / "out.jsonl", "--json")
-    assert (plain.code, plain.json["known"], plain.json["unasked"], plain.json["missing"]) == (0, 7, 7, 0)
+    assert (plain.code, plain.json["known"], plain.json["unasked"], plain.json["missing"]) == (0, 14, 14, 0)
     rest = tools.run("batch", "export", *by, "--anew", "--output", tmp_path / "in.jsonl", "--json").json
-    assert (rest["requests"], rest["in_cache"]) == (1, 7)
+    assert (rest["requests"], rest["in_cache"]) == (2, 14)
     tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     assert tools.run("batch", "import", *by, "--anew", "--input", tmp_path / "out.jsonl").code == 0
 
@@ -225,13 +226,13 @@ def test_anthropics_results_go_all_the_way_to_labels(made, tools, work, tmp_path
     by = (made.shop, "--work", work, "--model", "anthropic/claude-by-hand")
     first, rest, results = (tmp_path / name for name in ("in.jsonl", "rest.jsonl", "results.jsonl"))
     export = tools.run("batch", "export", *by, "--output", first, "--json")
-    assert (export.code, export.json["requests"], export.json["files"]) == (0, 8, [str(first)])
+    assert (export.code, export.json["requests"], export.json["files"]) == (0, 16, [str(first)])
     expired = as_anthropic(tools, first, results, expired=("humm",))
     partial = tools.run("batch", "import", *by, "--input", results, "--json")
-    assert (partial.code, partial.json["imported"], partial.json["missing"]) == (1, 7, 1)
-    assert partial.json["rejected"] == {"expired": 1}
+    assert (partial.code, partial.json["imported"], partial.json["missing"]) == (1, 14, 2)
+    assert partial.json["rejected"] == {"expired": 2}
     again = tools.run("batch", "export", *by, "--output", rest, "--json")
-    assert (again.json["requests"], again.json["in_cache"]) == (1, 7)
+    assert (again.json["requests"], again.json["in_cache"]) == (2, 14)
     assert [json.loads(line)["custom_id"] for line in rest.read_text().splitlines()] == expired
     assert as_anthropic(tools, rest, results) == []
     assert tools.run("batch", "import", *by, "--input", results).code == 0
@@ -247,9 +248,9 @@ def test_a_server_of_ones_own_has_completions_of_its_own_and_a_recording_has_non
     assert tools.run("batch", "import", *by, "--input", tmp_path / "out.jsonl").code == 0
     elsewhere = (made.shop, "--work", work, "--model", "by-hand")
     missing = tools.run("batch", "export", *elsewhere, "--output", tmp_path / "x.jsonl", "--json")
-    assert missing.json["requests"] == 8
+    assert missing.json["requests"] == 16
     recording = tmp_path / "r.jsonl"
-    assert tools.run("batch", "record", *by, "--output", recording, "--json").json["completions"] == 8
+    assert tools.run("batch", "record", *by, "--output", recording, "--json").json["completions"] == 16
     replay = tools.run("label", made.shop, "--work", work, "--model", f"recorded:{recording}", "--json")
     assert (replay.code, replay.json["failed"]) == (0, {})
 
@@ -263,7 +264,7 @@ def test_several_files_are_imported_at_once(made, tools, work, tmp_path):
     (tmp_path / "2.jsonl").write_text("".join(lines[4:]))
     files = ("--input", tmp_path / "1.jsonl", "--input", tmp_path / "2.jsonl")
     done = tools.run("batch", "import", *by, *files, "--json")
-    assert (done.code, done.json["imported"], done.json["duplicates"], done.json["missing"]) == (0, 8, 1, 0)
+    assert (done.code, done.json["imported"], done.json["duplicates"], done.json["missing"]) == (0, 16, 1, 0)
 
 
 @pytest.fixture
@@ -309,8 +310,8 @@ def test_a_file_of_queries_goes_out_and_comes_back(made, tools, tmp_path, misses
     assert (taken.code, taken.json["known"], taken.json["missing"]) == (0, 2, 0)
     dry = tools.run("label", *by, *misses, "--dry-run", "--json").json
     assert (dry["reasons"], dry["in_cache"], dry["skipped"]) == ({"new": 2}, 2, {"empty query": 1})
-    assert tools.run("batch", "record", *by, "--output", recording, "--json").json["completions"] == 8
-    assert tools.run("batch", "record", *by, *misses, "--output", recording, "--json").json["completions"] == 10
+    assert tools.run("batch", "record", *by, "--output", recording, "--json").json["completions"] == 16
+    assert tools.run("batch", "record", *by, *misses, "--output", recording, "--json").json["completions"] == 18
     replayed = (made.shop, "--work", work, "--model", f"recorded:{recording}", *misses, "--json")
     ended = tools.run("label", *replayed)
     assert (ended.code, ended.json["labelled"], ended.json["carried"]) == (0, 2, 8)
@@ -332,6 +333,7 @@ def test_the_tail_goes_out_and_comes_back(made, tools, tmp_path, misses) -> None
 @needs_litellm
 def test_a_file_of_queries_is_submitted(server, batch, misses) -> None:
     dry = batch("submit", *misses, "--dry-run", "--json").json
-    assert (dry["requests"], server.calls) == (10, [])
-    assert batch("submit", *misses, "--tail", "1", "--json").json["requests"] == 9
+    # Of what the log does not hold nobody is asked what else to show.
+    assert (dry["requests"], server.calls) == (18, [])
+    assert batch("submit", *misses, "--tail", "1", "--json").json["requests"] == 17
     assert batch("submit", *misses, "--json").json["requests"] == 2

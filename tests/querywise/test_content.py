@@ -122,6 +122,39 @@ def test_a_shop_knows_pairs_and_blocks_words_of_its_own(shop, made, labels, tmp_
     assert sum(k.dropped.get("no_lift", 0) for k in report.ideas["complement"].values()) >= 1
 
 
+def test_rows_of_complements_that_are_left_out_are_told_with_line_and_reason(made, tools, tmp_path, labels):
+    shop, work = tmp_path / "shop", tools.copy_work(made.work, tmp_path / "work")
+    shutil.copytree(made.shop, shop)
+    by = (shop, "--work", work)
+    assert tools.run("content", *by, "--json").json["known_pairs"] == []
+    rows = ["ginger,chips,2", "ginger,crisps,2", "juice,juice,2", "bars,soap,much", "soap,", "", ",soap,1"]
+    (shop / "complements.csv").write_text("category_id,other_id,lift\n" + "".join(f"{row}\n" for row in rows))
+    said = tools.run("content", *by)
+    assert said.code == 0 and said.out == ""
+    told = said.err.splitlines()
+    at = told.index(
+        "complements.csv: 1 of 6 rows accepted; unknown category 1, twice the same category 1, bad lift 1, "
+        "malformed CSV 1, missing category 1"
+    )
+    assert told[at + 1 :] == [
+        "  line 3: unknown category",
+        "  line 4: twice the same category",
+        "  line 5: bad lift",
+        "  line 6: malformed CSV",
+        "  line 8: missing category",
+    ]
+    [file] = tools.run("content", *by, "--json").json["known_pairs"]
+    assert (file["file"], file["accepted"], sum(file["rejected"].values())) == ("complements.csv", 1, 5)
+    assert file["first_rejected"][0] == {"line": 3, "reason": "unknown category"}
+    # `run` tells it too, also where the stage stands.
+    (shop / "complements.csv").write_text("category_id,other_id\n" + "gone,soap\n" * 12)
+    run = ("run", "--no-distill", *by, "--model", f"recorded:{made.recording}")
+    for _ in range(2):
+        ran = tools.run(*run)
+        assert ran.code == 0 and "complements.csv: 0 of 12 rows accepted; unknown category 12\n" in ran.err, ran.err
+        assert "  line 11: unknown category\n  and 2 more\n" in ran.err
+
+
 def _made(shop, labels, tmp_path):
     make_contents(shop, labels, tmp_path / "all.jsonl")
     return tmp_path / "all.jsonl"
@@ -136,6 +169,7 @@ def test_a_stage_that_is_missing_is_named(made, labels, tmp_path):
 def test_a_release_serves_what_the_ideas_ground_in_and_forgets_it_with_them(made, tools, labels, tmp_path):
     work = tools.copy_work(made.work, tmp_path / "work")
     at = (made.shop, "--work", work)
+    write_labels(work / "labels" / "labels.jsonl", [replace(label, ideas=None) for label in labels])
     assert "no label has any ideas" in tools.run("content", *at).mistake()
     write_labels(work / "labels" / "labels.jsonl", labels)
     said = tools.run("content", *at)

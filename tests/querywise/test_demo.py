@@ -48,8 +48,7 @@ def demo(tools, encoder_folder, tmp_path_factory) -> Demo:
     second = assemble(shop)
     untouched = times == {path.name: path.stat().st_mtime_ns for path in shop.iterdir()}
     tools.give_encoder(encoder_folder, work)
-    by = ("--prompt", "understand@1,discover@1", "--model", f"recorded:{RECORDING}")
-    ran = tools.run("run", "--no-distill", shop, "--work", work, *by, "--json")
+    ran = tools.run("run", "--no-distill", shop, "--work", work, "--model", f"recorded:{RECORDING}", "--json")
     lines = (work / "labels" / "labels.jsonl").read_text().splitlines()
     return Demo(
         shop=shop,

@@ -41,6 +41,14 @@ GOOD = json.dumps(
         "rewrites": [],
     }
 )
+IDEAS = json.dumps(
+    {
+        "need": "n",
+        "substitutes": [],
+        "complements": [{"label": "Chips", "query": "potato chips", "why": "w"}],
+        "explore": [],
+    }
+)
 TOO_LONG = {"error": {"message": "max context length", "code": "context_length_exceeded"}}
 
 
@@ -48,18 +56,29 @@ def query_of(body: dict[str, Any]) -> str:
     return re.findall(r"<query>(.*)</query>", body["messages"][1]["content"])[0]
 
 
+def asks_ideas(body: dict[str, Any]) -> bool:
+    """Whether this is the second request about a query."""
+    return "In the catalogue:" in body["messages"][1]["content"]
+
+
 @dataclass
 class Desk:
-    """A copy of the tiny shop, whose model answers by query; `answers` holds what it says instead of a good answer."""
+    """A copy of the tiny shop, whose model answers by query; `answers` holds what it says instead of a good answer.
+
+    One request a query, unless `prompt` is emptied, which leaves the choice to the program; `ideas` are the answers to
+    the second.
+    """
 
     shop: Path
     work: Path
     server: Any
     run: Callable[..., Any]
     answers: dict[str, Any] = field(default_factory=dict)
+    ideas: dict[str, Any] = field(default_factory=dict)
+    prompt: tuple[str, ...] = ("--prompt", "understand@1")
 
     def by(self) -> tuple[str | Path, ...]:
-        return ("--work", self.work, "--model", MODEL, "--api-base", self.server.url)
+        return ("--work", self.work, "--model", MODEL, "--api-base", self.server.url, *self.prompt)
 
     def label(self, *more: str | Path) -> Any:
         result = self.run("label", self.shop, *self.by(), *more)
@@ -67,7 +86,7 @@ class Desk:
         return result
 
     def respond(self, body: dict[str, Any], _: int) -> Any:
-        said = self.answers.get(query_of(body), GOOD)
+        said = self.ideas.get(query_of(body), IDEAS) if asks_ideas(body) else self.answers.get(query_of(body), GOOD)
         said = said(body) if callable(said) else said
         return self.server.said(said, USAGE) if isinstance(said, str) else said
 
@@ -334,6 +353,97 @@ def test_a_dry_run_asks_nothing_and_prices_both_ways(desk) -> None:
     desk.label("--tiers", "head")
     left = desk.label("--dry-run", "--anew", "--json").json
     assert (left["requests"], left["in_cache"], left["reasons"]) == (4, 4, {"asked_again": 8})
+
+
+@pytest.fixture
+def usual(desk) -> Desk:
+    """The desk of somebody who names no prompt."""
+    desk.prompt = ()
+    return desk
+
+
+def test_a_dry_run_prices_both_requests(usual) -> None:
+    alone = usual.label("--dry-run", "--json", "--prompt", "understand@1").json
+    both = usual.label("--dry-run", "--json").json
+    assert [name.split("#")[0] for name in both["prompt"].split("+")] == ["understand@1", "discover@1"]
+    assert (alone["requests"], both["requests"], both["queries"], both["reasons"]) == (8, 16, 8, {"new": 8})
+    # Neither prompt takes an answer of more than 1500 tokens.
+    for end in ("low", "high"):
+        price = (both["tokens_in"][end] * 1.0 + both["tokens_out"][end] * 5.0) / 1e6
+        assert both["sync"][end] == pytest.approx(price) and both["batch"][end] == pytest.approx(price / 2)
+        assert both["tokens_in"][end] > alone["tokens_in"][end]
+        assert both["tokens_out"][end] > alone["tokens_out"][end]
+    assert both["most"] == pytest.approx((both["tokens_in"]["high"] + 16 * 1500 * 5.0) / 1e6)
+    # The tail, and whoever is shown no evidence, is asked only what a query means.
+    assert usual.label("--dry-run", "--json", "--tail", "1").json["requests"] == 17
+    assert usual.label("--dry-run", "--json", "--without-context").json["requests"] == 8
+    said = usual.label("--dry-run").err
+    assert "8 queries: 8 to ask (new 8)" in said and "16 requests to openai/local" in said
+    assert usual.asked() == []
+
+
+def test_head_and_torso_are_asked_what_else_to_show_too(usual, labelled) -> None:
+    assert usual.label("--tail", "1").code == 0
+    second = Counter(query_of(body) for body in usual.server.requests if asks_ideas(body))
+    assert second == dict.fromkeys(labelled, 1)
+    assert Counter(usual.asked()) == dict.fromkeys(labelled, 2) | {"oj": 1}
+    labels = usual.labels()
+    assert {query for query, label in labels.items() if label.ideas is not None} == {*labelled}
+    assert [idea.query for idea in labels["humm"].ideas.complements] == ["potato chips"]
+    assert labels["humm"].understanding.categories
+    [run] = usual.spending()["runs"]
+    # 8 x 2 + 1 answers for nine labels.
+    assert (run["completions"], run["labels"], run["price"]) == (17, 9, pytest.approx(17 * COST))
+    assert (usual.label("--tail", "1", "--json").json["carried"], usual.asked()) == (9, [])
+
+
+def test_leaving_ideas_out_asks_nothing_and_taking_them_up_asks_for_them_alone(usual, labelled) -> None:
+    meaning = ("--prompt", "understand@1")
+    assert usual.label(*meaning).code == 0
+    meant = {query: label.understanding for query, label in usual.labels().items()}
+    assert sorted(usual.asked()) == sorted(labelled)
+    dry = usual.label("--dry-run", "--json").json
+    assert (dry["requests"], dry["in_cache"], dry["reasons"]) == (8, 8, {"prompt_changed": 8})
+    joined = usual.label()
+    assert joined.code == 0 and "8 completions, 0 from the cache" not in joined.err
+    assert sorted(map(query_of, filter(asks_ideas, usual.server.requests))) == sorted(usual.asked()) == sorted(labelled)
+    both = usual.labels()
+    assert {query: label.understanding for query, label in both.items()} == meant
+    for prompt, wanted in ((meaning, None), ((), both["humm"].ideas)):
+        dry = usual.label("--dry-run", "--json", *prompt).json
+        assert (dry["requests"], dry["sync"]) == (0, {"low": 0.0, "high": 0.0})
+        assert (usual.label(*prompt).code, usual.asked()) == (0, [])
+        assert usual.labels()["humm"].ideas == wanted
+        assert {query: label.understanding for query, label in usual.labels().items()} == meant
+    assert usual.labels() == both
+    assert usual.spending()["total"]["completions"] == 16
+
+
+def test_where_only_the_second_request_fails_it_alone_is_taken_up_again(usual, labelled) -> None:
+    usual.ideas["humm"] = usual.server.reply({"error": {"message": "broken"}}, 500)
+    usual.ideas["chips"] = "no JSON at all"
+    usual.ideas["dishes"] = lambda body: IDEAS if len(body["messages"]) > 2 else "nope"
+    assert usual.label().code == 1
+    assert usual.failures() == {"humm": "provider_error", "chips": "unparseable"}
+    assert usual.labels().keys() == {*labelled} - {"humm", "chips"}
+    # A broken server is tried four times; what cannot be read is asked again once.
+    assert Counter(usual.asked()) == dict.fromkeys(labelled, 2) | {"humm": 5, "chips": 3, "dishes": 3}
+    usual.ideas.clear()
+    assert usual.label("--retry", "all").code == 0
+    assert [query_of(body) for body in usual.server.requests if not asks_ideas(body)] == []
+    assert sorted(usual.asked()) == ["chips", "humm"]
+    assert usual.labels().keys() == {*labelled}
+
+
+def test_a_budget_holds_for_both_requests_and_a_higher_one_goes_on(usual, labelled) -> None:
+    assert usual.label("--concurrency", "1", "--budget", "0.03").code == 1
+    first = usual.asked()
+    assert 0 < len(first) < 16
+    assert read_ledger(usual.work / "ledger")["price"].sum() == pytest.approx(COST * len(first)) and len(first) <= 20
+    # In turn, so that a label is whole before the next is begun.
+    assert len(usual.labels()) == len(first) // 2
+    assert usual.label("--budget", "1").code == 0
+    assert Counter(first + usual.asked()) == dict.fromkeys(labelled, 2)
 
 
 def test_other_examples_ask_again_what_they_are_shown_with(desk) -> None:

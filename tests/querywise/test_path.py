@@ -35,12 +35,13 @@ def test_every_step_says_what_it_did(made):
     assert "25 searches of crawlers (clients: 1), 6 of the shop's own people (clients: 2)" in said["context"]
     assert "indexed 12 categories and 25 products" in said["index"]
     assert "8 queries: 8 to ask (new 8)" in said["price"]
-    assert "8 requests to by-hand; 0 more are answered in the cache" in said["price"]
+    # What each means, and what else to show for it.
+    assert "16 requests to by-hand; 0 more are answered in the cache" in said["price"]
     assert "price:      unknown; set input and output under [llm.price]" in said["price"]
-    assert "8 requests written to" in said["export"]
-    assert "6 completions taken in" in said["import some"]
-    assert "2 requests still without an answer" in said["import some"]
-    assert "2 requests written to" in said["export rest"]
+    assert "16 requests written to" in said["export"]
+    assert "12 completions taken in" in said["import some"]
+    assert "4 requests still without an answer" in said["import some"]
+    assert "4 requests written to" in said["export rest"]
     assert "0 requests still without an answer" in said["import rest"]
     assert "8 queries: 8 labelled, 0 carried over, 0 failed" in said["label"]
 
@@ -121,6 +122,24 @@ def test_a_recording_gives_the_same_release_content(made, replayed):
     assert (replayed / "labels" / "labels.jsonl").read_bytes() == (made.work / "labels" / "labels.jsonl").read_bytes()
 
 
+def test_a_run_by_default_ends_in_a_release_that_knows_what_else_to_show(made, tools, replayed):
+    labels = [json.loads(line) for line in (replayed / "labels" / "labels.jsonl").read_text().splitlines()]
+    assert {tuple(name.split("#")[0] for name in label["provenance"]["prompt"].split("+")) for label in labels} == {
+        ("understand@1", "discover@1")
+    }
+    answer = tools.run("understand", made.shop, "chips", "--work", replayed, "--json").json
+    # No product is a dip, so that idea is left out.
+    assert [(idea["label"], idea["query"], idea["category_id"]) for idea in answer["complements"]] == [
+        ("Ginger ale", "ginger ale", "ginger")
+    ]
+    assert answer["complements"][0]["product_ids"]
+    said = tools.run("content", made.shop, "--work", replayed, "--json").json
+    # By hand, of head and torso: kombucha for two queries and ginger ale for one; one each, two for chips, and none for
+    # dishes and orange juice.
+    proposed = {role: sum(tier["proposed"] for tier in tiers.values()) for role, tiers in said["ideas"].items()}
+    assert proposed == {"substitute": 3, "complement": 7}
+
+
 def test_a_second_run_does_nothing_again(made, tools, replayed, tmp_path):
     work = tools.copy_work(replayed, tmp_path / "work")
     watched = [work / name for name in ("warehouse/ingest.json", "context.parquet", "index/about.json")]
@@ -194,12 +213,12 @@ def test_a_hole_is_filled_by_a_batch(made, tools, changed, tmp_path):
     by = ("--work", work, "--model", "by-hand")
     # The recording's completions are not in this folder's cache, and seven labels stand all the same.
     export = tools.run("batch", "export", shop, *by, "--output", tmp_path / "in.jsonl", "--json")
-    assert export.json["requests"] == 1
+    assert export.json["requests"] == 2
     tools.answer_batch(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     imported = tools.run("batch", "import", shop, *by, "--input", tmp_path / "out.jsonl", "--json")
     assert imported.code == 0
     assert imported.json == {
-        "imported": 1,
+        "imported": 2,
         "known": 0,
         "duplicates": 0,
         "unasked": 0,
@@ -223,6 +242,23 @@ def test_other_examples_make_other_labels_where_the_prompt_shows_them(made, tool
     bare = {prompt: inputs(prompt) for prompt in ("understand@1", "understand@3", "categories@1,rewrites@1")}
     assert tools.run("prompts", "examples", made.shop, "--work", shop.work, "--from", "gold").code == 0
     assert [prompt for prompt, before in bare.items() if inputs(prompt) == before] == ["understand@1"]
+
+
+def test_ideas_are_left_out_and_taken_up_again_without_a_model(made, tools, tmp_path):
+    work = tools.copy_work(made.work, tmp_path / "work")
+
+    def ran(*options: str) -> tuple[str, list[str]]:
+        # Nobody answers to this name: what is not in the cache would fail.
+        run = tools.run("run", "--no-distill", made.shop, "--work", work, "--model", "by-hand", *options, "--json")
+        assert run.code == 0 and run.json["current"] == run.json["release"], run.err
+        answer = tools.run("understand", made.shop, "chips", "--work", work, "--json").json
+        assert answer["categories"][0]["path"] == PATHS["chips"]
+        manifest = json.loads((Path(run.json["path"]) / "manifest.json").read_text())
+        return manifest["content"], [idea["query"] for idea in answer["complements"]]
+
+    whole, bare, again = ran(), ran("--prompt", "understand@1"), ran()
+    assert (whole[1], bare[1], again[1]) == (["ginger ale"], [], ["ginger ale"])
+    assert whole == again and whole[0] != bare[0]
 
 
 def test_when_nothing_is_labelled_nothing_is_lost(made, tools, changed, tmp_path):
@@ -256,7 +292,7 @@ def test_an_answer_that_cannot_be_read_is_asked_again_recorded_and_replayed(made
     assert "specificity" in turns[3]["content"]
     tools.answer_batch(files[2], files[3])
     assert tools.run("batch", "import", made.shop, *by, "--input", files[3]).code == 0
-    assert tools.run("batch", "record", made.shop, *by, "--output", files[4], "--json").json["completions"] == 5
+    assert tools.run("batch", "record", made.shop, *by, "--output", files[4], "--json").json["completions"] == 9
     tools.give_encoder(encoder_folder, again)
     replay = ("--work", again, "--model", f"recorded:{files[4]}", "--tiers", "head")
     result = tools.run("run", "--no-distill", made.shop, *replay)
@@ -279,8 +315,15 @@ def test_a_release_is_promoted_and_rolled_back(made, tools, changed):
     assert say("promote", str(shop), second) == {"current": second, "previous": first["release"]}
     checked = say("verify", str(shop))
     assert (checked["release"], checked["whole"], checked["signature"]) == (second, True, "valid")
-    assert say("show", str(shop))["counts"] == {"head": 3, "torso": 4, "tail": 0, "labelled": 7}
-    assert say("show", str(shop), first["release"])["counts"]["labelled"] == 8
+    # The query without a label, "dishes", is the one that has nothing to show either.
+    assert say("show", str(shop))["counts"] == {"head": 3, "torso": 4, "tail": 0, "labelled": 7, "contents": 7}
+    assert say("show", str(shop), first["release"])["counts"] == {
+        "head": 4,
+        "torso": 4,
+        "tail": 0,
+        "labelled": 8,
+        "contents": 7,
+    }
     assert say("rollback", str(shop)) == {"current": first["release"], "previous": second}
     assert tools.run("understand", shop, "dishes", "--work", work, "--json").json["release"] == first["release"]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 from domain.context import CategoryEvidence, DomainContext, ProductEvidence
 from domain.discovery.affinity import Lift
+from domain.discovery.assemble import Assembler
 from domain.discovery.ground import Grounder
 from domain.taxonomy import Node, Taxonomy
 
@@ -189,6 +191,39 @@ def test_complements_that_shoppers_shun_go(small):
     knowing = small.with_log(pairs, known={("butter", "salmon"): 2.0, ("salmon", "sauce"): 0.4})
     assert ruled(knowing, "complement", asked, "salted butter") == "butter"
     assert ruled(knowing, "complement", asked, "alfredo sauce") == "no_lift"
+
+
+def test_what_is_near_in_meaning_may_lie_anywhere(small):
+    butter, oil = small.ground("salted butter"), small.asked("olive oil", "olive")
+    # Of a cosine of 0.5 and one just under: (0.5, sqrt(0.75)) and (0.48, sqrt(0.7696)) against (1, 0).
+    here = np.array([1.0, 0.0], dtype=np.float32)
+    near, far = (np.array([x, (1 - x * x) ** 0.5], dtype=np.float32) for x in (0.5, 0.48))
+    asked = replace(oil, vector=here)
+    assert small.judge.rule("substitute", asked, replace(butter, vector=near)).grounded is not None
+    assert small.judge.rule("substitute", asked, replace(butter, vector=far)).objection == "too_far"
+    strict = replace(small.judge, strict=True)
+    assert strict.rule("substitute", asked, replace(butter, vector=near)).objection == "too_far"
+    # What nobody embedded is near nothing.
+    assert small.judge.rule("substitute", oil, replace(butter, vector=near)).objection == "too_far"
+
+
+def test_the_embeddings_of_query_and_idea_are_there_where_content_is_made(small):
+    assembler = Assembler(judge=small.judge)
+    asked = assembler.asked(small.understood("olive oil", ["olive"]), None)
+    grounded = assembler.judge.grounder.ground("canola oil", assembler._encode)
+    assert asked.vector is not None and grounded.vector is not None
+    [one, other] = small.index.encoder.encode(["olive oil", "canola oil"])
+    assert float(asked.vector @ grounded.vector) == pytest.approx(float(one @ other), abs=1e-5)
+
+
+def test_what_is_made_for_it_goes_with_it_though_it_lies_in_a_further_category(small):
+    # A sibling of printers that holds the word: were it not made for printers, it would be the thing itself.
+    asked = small.asked("printer", "printers", "cables")
+    assert ruled(small, "complement", asked, "printer cable") == "cables"
+    strict = replace(small.judge, strict=True)
+    assert strict.rule("complement", asked, small.ground("printer cable")).objection == "own_products"
+    # A scanner is not made for a printer.
+    assert ruled(small, "complement", small.asked("printer", "printers", "scanners"), "scanner") == "own_products"
 
 
 def test_a_shop_without_departments_has_siblings_only(small):
