@@ -1,18 +1,17 @@
 """Whether complements of an LLM are bought together: against the real baskets of grocery shoppers.
 
-    python -m benchmarks.baskets --data FOLDER [--export FILE] [--recording FILE]
+    python -m benchmarks.baskets --data FOLDER [--export FILE] [--recording FILE] [--write docs/discovered.md]
 
 The folder holds `hierarchy.csv` and `lift_product_category.csv` of the Complete Journey data (84.51, CC0). Its product
 types are the products of a shop without a log, its product categories the queries; complements by `discover@1` are
-grounded as in any shop, and the category in which one lies is looked up among the pairs. Prints Markdown. With
-`--export` it writes the requests as a batch file, and measures nothing.
+grounded as in any shop, and the category in which one lies is looked up among the pairs. Prints Markdown; `--write`
+puts it into the page. With `--export` it writes the requests as a batch file, and measures nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from benchmarks.discovered.page import put
 from distill.encoder import export_encoder
 from domain.discovery.ground import Grounded, Grounder
 from domain.discovery.shelf import Shelf
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--recording", type=Path)
     parser.add_argument("--export", type=Path)
     parser.add_argument("--model", default="claude", help="asked by the exported requests")
+    parser.add_argument("--write", type=Path, help="the page")
     options = parser.parse_args()
     if (options.recording is None) == (options.export is None):
         parser.error("give one of --recording and --export")
@@ -86,13 +87,13 @@ def main() -> None:
         index = _index(baskets, Path(scratch))
         try:
             recorded = Recorded(options.recording) if options.recording else None
+            teacher = open_teacher(baskets, index, recorded.model if recorded else options.model)
+            if recorded is None:
+                export_batch(options.export, [teacher.ask(query_of(name)).parts[0].request for name in baskets.asked])
+                return
+            put(options.write, "bought together", report(baskets, index, teacher, recorded))
         except QuerywiseError as error:
             parser.exit(2, f"{error}\n{error.hint}\n")
-        teacher = open_teacher(baskets, index, recorded.model if recorded else options.model)
-        if recorded is None:
-            export_batch(options.export, [teacher.ask(query_of(name)).parts[0].request for name in baskets.asked])
-            return
-        sys.stdout.write("\n".join(report(baskets, index, teacher, recorded)) + "\n")
 
 
 def report(baskets: Baskets, index: RetrievalIndex, teacher: Teacher, recorded: Recorded) -> list[str]:
@@ -112,8 +113,10 @@ def report(baskets: Baskets, index: RetrievalIndex, teacher: Teacher, recorded: 
     head = ("complements", "pairs of which the baskets tell", "lift over 1", "median lift")
     found = sum(len(some) for some in grounded.values())
     return [
-        f"{len(baskets.asked)} product categories asked about; {proposed} complements proposed, which lie in {found} "
-        "other categories.",
+        f"{len(baskets.asked)} product categories asked about; `{PROMPT}` proposed {proposed} complements, of which "
+        f"{found} lie in another category. Baskets: {BASKETS:,}, and nothing is told of a pair that chance would have "
+        f"together in fewer than {EXPECTED:g}; one that was seen in fewer than {LEAST_BASKETS} counts as seen in "
+        f"{LEAST_BASKETS - 1}.",
         "",
         *table(head, rows),
     ]

@@ -1,11 +1,13 @@
 """What the filter of bad matches is worth by people's ratings, on a shop's judged pairs: figures of docs/match.md.
 
-    python -m benchmarks.match --work FOLDER [--electronics FOLDER] [--recording FILE] [--write]
+    python -m benchmarks.match --work FOLDER [--electronics FOLDER] [--recording FILE]
+        [--demo FOLDER --demo-work FOLDER] [--write]
 
 The work folder is that of the electronics shop, with an index, labels and a student; it is only read. The filter is
-trained there in a copy, on the recorded verdicts of a judge on pairs of queries that no person judged. Prints Markdown;
-`--write` puts it into docs/match.md. Nothing is asked of a model. The electronics shop is data that is not part of the
-repository.
+trained there in a copy, on the recorded verdicts of a judge on pairs of queries that no person judged. With `--demo` it
+is held against recorded verdicts on the demo's rewrites too; the demo's work folder has labels and a student. Prints
+Markdown; `--write` puts it into docs/match.md. Nothing is asked of a model. The electronics shop is data that is not
+part of the repository.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.auroc import Auroc
 from distill.match import MatchCard, threshold_of
+from distill.match_lessons import Sale, lexicon_of
 from distill.match_network import MatchRecipe
 from domain.context import ContextStore
 from domain.errors import QuerywiseError, UserError
@@ -41,7 +45,7 @@ from evals.estimates import Array, Estimate, Ratio, Sample, Statistic, bootstrap
 from evals.judge import ratings_of, reference
 from querywise.judges import verdict_files
 from querywise.match import match_shop
-from release.match import Matcher, Offer
+from release.match import MODEL, Matcher, Offer, write_match_about
 from release.student import Student
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +55,7 @@ MARK = "<!-- Below: written by `python -m benchmarks.match --write`; do not edit
 PAIRS = RECORDINGS / "match-electronics.pairs.csv"
 
 FILTER = "the filter"
+KINDS = ("synonym", "broader", "substitute")
 COSTS = (0.02, 0.05, 0.1, 0.2)
 GOOD = 2
 DRAWS = 1000
@@ -58,40 +63,6 @@ OFFERS = 10
 ROUNDS = 200
 
 Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Auroc:
-    """The chance that a good match has a higher score than a bad one, all queries together, ties counting half.
-
-    ``wins`` and ``pairs`` are counts of pairs of a good match of a query, by row, and a bad one of a query, by column.
-    """
-
-    wins: Array
-    pairs: Array
-
-    @classmethod
-    def of(cls, scores: Scores, good: NDArray[np.bool_], query: NDArray[np.intp], queries: int) -> Auroc:
-        higher = scores[good, None] - scores[None, ~good]
-        beats = (higher > 0) + 0.5 * (higher == 0)
-        rows, columns = np.eye(queries)[query[good]], np.eye(queries)[query[~good]]
-        return cls(wins=rows.T @ beats @ columns, pairs=np.outer(rows.sum(0), columns.sum(0)))
-
-    def under(self, weights: Array) -> Array:
-        wins, pairs = (((weights @ counts) * weights).sum(1) for counts in (self.wins, self.pairs))
-        return np.where(pairs > 0, wins / np.maximum(pairs, 1e-9), np.nan)
-
-    def only(self, members: NDArray[np.intp]) -> Auroc:
-        return Auroc(wins=self.wins[np.ix_(members, members)], pairs=self.pairs[np.ix_(members, members)])
-
-    @property
-    def judged(self) -> int:
-        return int(((self.pairs.sum(0) + self.pairs.sum(1)) > 0).sum())
-
-    @property
-    def within(self) -> Ratio:
-        """The same of pairs of one query alone, every pair counting alike."""
-        return Ratio(top=self.wins.diagonal(), bottom=self.pairs.diagonal())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,12 +85,18 @@ def main() -> None:
     parser.add_argument("--electronics", type=Path, default=ROOT.parent / "shared" / "data" / "electronics")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--recording", type=Path, default=RECORDINGS / "match-electronics.jsonl.gz")
+    parser.add_argument("--demo", type=Path, help="the demo's shop folder")
+    parser.add_argument("--demo-work", type=Path)
     parser.add_argument("--write", action="store_true", help="Put the figures into docs/match.md.")
     options = parser.parse_args()
+    if (options.demo is None) != (options.demo_work is None):
+        parser.error("give both of --demo and --demo-work, or neither")
     try:
         with TemporaryDirectory() as scratch:
             shop = elsewhere(open_shop(options.electronics, work=options.work), Path(scratch))
             figures = measure(shop, options.recording)
+            if options.demo:
+                figures += "\n" + rewrites(open_shop(options.demo, work=options.demo_work), shop, Path(scratch))
     except QuerywiseError as error:
         parser.exit(2, f"{error}\n{error.hint}\n")
     if options.write:
@@ -403,6 +380,71 @@ Kept verdicts of a judge on rewrites and ideas, which the filter has learnt noth
 
 {lines(head, rows)}
 """
+
+
+def rewrites(demo: Shop, shop: Shop, scratch: Path) -> str:
+    """Hold the filter against what a judge says of the demo's rewrites, which the checks of rewrites let through."""
+    work = scratch / "demo"
+    work.mkdir()
+    for path in demo.work.iterdir():
+        if path.name not in (demo.student.name, "stages.json", "verdicts", ".lock"):
+            (work / path.name).symlink_to(path.resolve())
+    shutil.copyfile(demo.work / "stages.json", work / "stages.json")
+    shutil.copytree(demo.student, work / demo.student.name)
+    demo = replace(demo, work=work)
+    shutil.copyfile(shop.student / MODEL, demo.student / MODEL)
+    lexicon = lexicon_of(sales_of(demo))
+    write_match_about(demo.student, threshold=matcher_of(shop).threshold, lexicon=lexicon)
+    command = [sys.executable, "-m", "querywise", "judge", str(demo.folder), "--work", str(demo.work)]
+    command += ["--task", "rewrite", "--model", f"recorded:{ROOT / 'demo' / 'recordings' / 'judge.jsonl.gz'}"]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    verdicts = [
+        verdict
+        for file in verdict_files(demo, "rewrite")
+        for verdict in file.first
+        if isinstance(verdict, Verdict) and not verdict.item.subject.startswith("spelling:")
+    ]
+    if not verdicts:
+        raise UserError("the rewrites of the demo could not be judged from its recording")
+    offers = [Offer(query=one.item.query, text=one.item.subject.partition(":")[2]) for one in verdicts]
+    chances = matcher_of(demo).chances(offers).astype(np.float64)
+    groups = {
+        "all": np.ones(len(verdicts), dtype=np.bool_),
+        **{kind: np.array([one.item.subject.startswith(f"{kind}:") for one in verdicts]) for kind in KINDS},
+    }
+    rows = []
+    for name, some in groups.items():
+        chosen = [one for one, is_one in zip(verdicts, some, strict=True) if is_one]
+        for said, right in (
+            ("right in everything", [bool(one.grade) for one in chosen]),
+            ("keeps the need", [one.facets["keeps_need"] for one in chosen]),
+        ):
+            rows.append((name, said, *separation(chosen, chances[some], np.array(right, dtype=np.bool_))))
+    head = ("rewrites", "good is what", "rewrites judged", "good", "AUROC", "bad taken out at a tenth of the good")
+    return f"""### On rewrites
+
+What a judge says of the demo's rewrites, which the checks of rewrites let through, and the filter of the electronics
+shop, reading with the demo's student: the demo has no filter of its own, and nobody judged the rewrites of electronics.
+Corrected spellings are left out.
+
+{lines(head, rows)}
+"""
+
+
+def separation(verdicts: Sequence[Verdict], chances: Scores, good: NDArray[np.bool_]) -> tuple[str, str, str, str]:
+    """Return the cells of a row: how many, how many good, how well a chance tells them apart, and what it takes out."""
+    queries = sorted({one.item.query for one in verdicts})
+    place = {query: i for i, query in enumerate(queries)}
+    query = np.array([place[one.item.query] for one in verdicts])
+    area = Auroc.of(chances, good, query, len(queries))
+    found = bootstrap({"area": area}, queries=len(queries), draws=DRAWS, seed=0)["area"].estimate()
+    removed = float((chances[~good] < threshold_of(chances, good, MatchRecipe().cost)).mean())
+    return f"{len(good):,}", f"{good.mean():.1%}", interval(found), f"{removed:.1%}"
+
+
+def sales_of(shop: Shop) -> list[Sale]:
+    products = pl.read_parquet(shop.warehouse / "products.parquet", columns=["title", "category_id", "brand"])
+    return [Sale(**row) for row in products.iter_rows(named=True)]
 
 
 def described(item: Item) -> Offer:
