@@ -58,6 +58,7 @@ class Reason(StrEnum):
     FUTURE = "timestamp in the future"
     EMPTY_QUERY = "empty query"
     QUERY_TOO_LONG = "query too long"
+    PERSONAL_DATA = "personal data in the query"
     BAD_HITS = "bad response list"
     MISSING_ACTION = "missing action name"
     EVENT_AMONG_QUERIES = "event in a file of queries"
@@ -70,7 +71,7 @@ class Reason(StrEnum):
 
 _BATCH: Final = 1000
 
-SET_ASIDE: Final = frozenset({Reason.EMPTY_QUERY, Reason.NO_QUERY, Reason.NO_OBJECT})
+SET_ASIDE: Final = frozenset({Reason.EMPTY_QUERY, Reason.PERSONAL_DATA, Reason.NO_QUERY, Reason.NO_OBJECT})
 """Rows that are well formed and of no use here; they do not count towards `max_reject_share`."""
 
 QUARANTINE_SCHEMA: Final = pa.schema(

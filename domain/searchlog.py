@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domain.config import ShopConfig
+from domain.privacy import personal_data, redact, region_of
 from domain.quarantine import SAMPLE_LENGTH, FileReport, Reason
 from domain.shop import Shop
 from domain.tables import missing_column
@@ -65,7 +66,7 @@ def load_log(
         stage(connection, file, shop.config, now=now)
     _check_columns(connection, files)
     tell("normalising queries")
-    _judge_searches(connection, folder.parent)
+    _judge_searches(connection, folder.parent, region_of(shop.config.locale))
     first_ordinal = _find_first_ordinal(connection, shop.config)
     tell("checking events")
     _judge_events(connection, shop.config, folder / "products.parquet", first_ordinal=first_ordinal)
@@ -139,12 +140,13 @@ def _had_timestamp() -> str:
     return f"CASE WHEN reason IN ('{Reason.BAD_TIMESTAMP}', '{Reason.BAD_ID}') THEN TIMESTAMP '2000-01-01' END"
 
 
-def _judge_searches(connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+def _judge_searches(connection: duckdb.DuckDBPyConnection, scratch: Path, region: str | None) -> None:
     """Make the view `searches` of all well-formed searches; `reason` says why one is rejected.
 
-    Of usable searches with the same query_id the earliest is kept.
+    Of usable searches with the same query_id the earliest is kept. Past this view nobody reads what a person typed
+    with personal data in it: neither the context of a query, nor a prompt, nor the quarantine.
     """
-    texts = quote(_normalise_all(connection, scratch / "texts.parquet"))
+    texts = quote(_normalise_all(connection, scratch / "texts.parquet", region))
     # A view, because the response lists make up most of a log and would be copied.
     connection.execute(f"""
         CREATE VIEW worded AS
@@ -163,22 +165,33 @@ def _judge_searches(connection: duckdb.DuckDBPyConnection, scratch: Path) -> Non
     connection.execute(f"""
         CREATE VIEW searches AS
         SELECT worded.file, worded.line, query_id, coalesce(client_id, session_id, query_id) AS client_id,
-            coalesce(session_id, client_id, query_id) AS session_id, application, seen_at, user_query AS raw_query,
+            coalesce(session_id, client_id, query_id) AS session_id, application, seen_at,
+            CASE WHEN reason = '{Reason.PERSONAL_DATA}' THEN query ELSE user_query END AS raw_query,
             query, hits AS hit_ids,
             coalesce(reason, CASE WHEN repeated.line IS NOT NULL THEN '{Reason.DUPLICATE_ID}' END) AS reason
         FROM worded LEFT JOIN repeated ON repeated.file = worded.file AND repeated.line = worded.line""")
 
 
-def _normalise_all(connection: duckdb.DuckDBPyConnection, path: Path) -> Path:
-    """Write the normal form of every distinct text, or why it has none."""
+def _normalise_all(connection: duckdb.DuckDBPyConnection, path: Path, region: str | None) -> Path:
+    """Write the normal form of every distinct text, or why it has none; of one with personal data, what is left."""
     found = connection.execute("SELECT DISTINCT user_query FROM log WHERE NOT is_event AND reason IS NULL")
     with pq.ParquetWriter(path, _TEXTS) as writer:
         while rows := found.fetchmany(50_000):
             raws = [raw for (raw,) in rows]
-            queries = [normalise(raw) for raw in raws]
+            personal = [bool(personal_data(raw, region=region)) for raw in raws]
+            queries = [
+                redact(raw, region=region) if is_personal else normalise(raw)
+                for raw, is_personal in zip(raws, personal, strict=True)
+            ]
             reasons = [
-                Reason.EMPTY_QUERY if not query else Reason.QUERY_TOO_LONG if len(query) > MAX_QUERY_LENGTH else None
-                for query in queries
+                Reason.PERSONAL_DATA
+                if is_personal
+                else Reason.EMPTY_QUERY
+                if not query
+                else Reason.QUERY_TOO_LONG
+                if len(query) > MAX_QUERY_LENGTH
+                else None
+                for query, is_personal in zip(queries, personal, strict=True)
             ]
             writer.write_table(pa.table([raws, queries, [r and str(r) for r in reasons]], schema=_TEXTS))
     return path

@@ -13,6 +13,7 @@ import typer
 
 from domain.errors import UserError
 from domain.lines import read_batches
+from domain.privacy import personal_data
 from domain.quarantine import Reason
 from domain.text import MAX_QUERY_LENGTH, normalise
 from domain.ubi import MAX_RAW_QUERY
@@ -32,7 +33,10 @@ __all__ = [
 
 QueriesOption = Annotated[
     Path | None,
-    typer.Option("--queries", help="Also the queries of this file: one a line, or JSON Lines of {query, searches}."),
+    typer.Option(
+        "--queries",
+        help="Also the queries of this file, one a line or JSON Lines of {query, searches}; or a miss log's folder.",
+    ),
 ]
 TailOption = Annotated[
     int | None,
@@ -40,7 +44,14 @@ TailOption = Annotated[
 ]
 
 Skip = Literal[
-    "empty query", "query too long", "malformed JSON", "no query", "bad searches", "NUL byte", "line too long"
+    "empty query",
+    "query too long",
+    "personal data",
+    "malformed JSON",
+    "no query",
+    "bad searches",
+    "NUL byte",
+    "line too long",
 ]
 """Why a line of a file of queries is not taken."""
 
@@ -110,7 +121,9 @@ def read_addition(queries: Path | None, tail: int | None) -> Addition:
 
 
 def read_query_file(path: Path) -> QueryFile:
-    """Read a file of queries, also one that ends in .gz; lines that hold none are counted.
+    """Read a file of queries, also one that ends in .gz, or a folder such as the service's miss log: all its files.
+
+    Lines that hold no query are counted.
 
     A line that begins with ``{`` is JSON, and so is every line of a file named .jsonl, .ndjson or .json: an object with
     `query` and perhaps `searches`, or a text.
@@ -121,13 +134,13 @@ def read_query_file(path: Path) -> QueryFile:
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".csv", ".tsv", ".parquet")):
         raise UserError(f"{path} is no list of queries", hint=_FORM)
-    is_json = name.endswith((".jsonl", ".ndjson", ".json"))
+    is_json = path.is_dir() or name.endswith((".jsonl", ".ndjson", ".json"))
     searches: Counter[str] = Counter()
     skipped: Counter[Skip] = Counter()
     first: list[SkippedLine] = []
     lines = 0
     try:
-        for batch in read_batches(path):
+        for batch in (batch for part in _parts(path) for batch in read_batches(part)):
             for row in batch.to_pylist():
                 lines += 1
                 if row["problem"] == Reason.NOT_UTF8:
@@ -144,6 +157,15 @@ def read_query_file(path: Path) -> QueryFile:
     if lines and not searches:
         raise UserError(f"{path}: no line holds a query ({_counts(skipped)})", hint=_FORM)
     return QueryFile(path=path, searches=dict(searches), lines=lines, skipped=skipped, first_skipped=tuple(first))
+
+
+def _parts(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    parts = sorted(part for part in path.iterdir() if part.name.endswith((".jsonl", ".jsonl.gz")))
+    if not parts:
+        raise UserError(f"{path} cannot be read: it is a folder without a .jsonl file", hint=_FORM)
+    return parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +187,8 @@ def _parse(text: str, *, is_json: bool) -> _Line | Skip:
         text, counted = fields["query"], _whole(fields.get("searches"))
     if len(text) > MAX_RAW_QUERY:
         return "query too long"
+    if personal_data(text):
+        return "personal data"
     query = normalise(text)
     if not query:
         return "empty query"

@@ -247,9 +247,9 @@ def test_too_many_rejects_in_the_log(make_shop, grocery):
 def test_rows_of_no_use_do_not_stop_the_load(load, grocery):
     browsing = [{**grocery.event(1, "p1"), "query_id": None}, {**grocery.event(1, "p1"), "event_attributes": None}]
     empty = {**grocery.queries[0], "query_id": "q9", "user_query": ""}
-    loaded = load(
-        {"ubi_events.ndjson": [*grocery.events, *browsing], "ubi_queries.ndjson": [*grocery.queries, empty]}, allow=0.0
-    )
+    personal = {**grocery.queries[0], "query_id": "q10", "user_query": "anna@example.com"}
+    queries = [*grocery.queries, empty, personal]
+    loaded = load({"ubi_events.ndjson": [*grocery.events, *browsing], "ubi_queries.ndjson": queries}, allow=0.0)
     assert {reason for _, _, reason in loaded.rejects()} == SET_ASIDE
 
 
@@ -579,3 +579,15 @@ def test_the_electronics_shop_loads_whole(tmp_path):
     assert report.first_ordinal == 1
     assert sum(row["quarantined"] for row in report.rows) == 0
     assert timedelta(seconds=report.seconds) < timedelta(minutes=1)
+
+
+def test_a_search_with_personal_data_is_kept_nowhere(load, grocery):
+    typed = ["anna@example.com", "call +1 212 555 0187", "Milk for 4111 1111 1111 1111"]
+    queries = [{**grocery.queries[0], "query_id": f"s{i}", "user_query": text} for i, text in enumerate(typed)]
+    loaded = load({"ubi_queries.ndjson": [*grocery.queries, *queries]})
+    [report] = [file for file in loaded.report.files if "queries" in file.kind]
+    assert report.quarantined == {Reason.PERSONAL_DATA: 3} and report.accepted == len(grocery.queries)
+    rows = pq.read_table(loaded.shop.warehouse / "quarantine.parquet").column("row").to_pylist()
+    assert sum("[card]" in row for row in rows) == sum("[email]" in row for row in rows) == 1
+    text = " ".join([*rows, *map(str, loaded.table("searches"))])
+    assert "example.com" not in text and "555 0187" not in text and "4111" not in text
