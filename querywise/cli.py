@@ -14,7 +14,9 @@ from querywise import (
     batch,
     distill,
     evaluate,
+    export,
     judge,
+    keys,
     label,
     match,
     prompts,
@@ -52,7 +54,9 @@ app.command("judge")(judge.judge)
 app.command("understand")(understand.understand)
 app.command("serve")(serve.serve)
 app.command("review")(review.review)
+app.add_typer(export.app, name="export")
 app.add_typer(releases.app, name="release")
+app.add_typer(keys.app, name="keys")
 app.add_typer(prompts.app, name="prompts")
 
 

@@ -49,7 +49,7 @@ from querywise.labels import labels_file
 from querywise.sides import asked_of, gold_of, known_to, open_named, side_of
 from querywise.summary import spending_of
 from release import GateRecord, Release, current_release, gate_key, previous_release, sign_gate
-from release.manifest import HEAD, SERVED_IDS, FileDigest
+from release.manifest import DISCOVERY, EXPECTED, HEAD, SERVED_IDS, WHY, FileDigest
 
 __all__ = ["Evaluated", "evaluate_release"]
 
@@ -292,7 +292,10 @@ def _said_of(context: DomainContext, taxonomy: Taxonomy) -> Iterator[str]:
 
 def _beside_the_head(release: Release) -> dict[str, FileDigest]:
     files = release.manifest.files.items()
-    return {name: digest for name, digest in files if name not in (HEAD, SERVED_IDS)}
+    # What else to show is a request of its own; what an understanding has of it is in the head. And nobody is answered
+    # from what explains answers, or what was expected of them.
+    apart = (HEAD, SERVED_IDS, DISCOVERY, WHY, EXPECTED)
+    return {name: digest for name, digest in files if name.split("/")[0] not in apart}
 
 
 def _served(side: Side, asked: Sequence[Asked]) -> list[Understanding]:

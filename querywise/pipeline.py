@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from domain.discovery.content import read_contents
 from domain.errors import StageMissing, UserError
 from domain.evidence import ContextReport, ContextSettings, compute_context
 from domain.ingest import ingest
-from domain.label import read_labels
+from domain.label import Label, read_labels
 from domain.retrieval import IndexedProduct, RetrievalIndex, build_index
 from domain.shop import Kind, Shop
 from domain.taxonomy import Taxonomy
@@ -28,15 +28,22 @@ from prompts.examples import ExampleBank, read_examples
 from prompts.teacher import Catalogue
 from querywise.content import VERSION as CONTENT_VERSION
 from querywise.content import make_contents, match_of
+from querywise.expected import VERSION as EXPECTED_VERSION
+from querywise.expected import known_of
 from querywise.marks import begin, digest, done, inputs_of, is_done, report_of
 from querywise.quality import VERSION as QUALITY_VERSION
 from querywise.quality import compute_quality
 from querywise.queries import Addition
+from querywise.why import VERSION as WHY_VERSION
+from querywise.why import days_of, whys
 from release import build_release, list_releases
 from release.cards import CatalogueProduct
+from release.expected import Known
 from release.match import ABOUT as MATCH
 from release.match import is_there
 from release.quality import ProductQualities
+from release.student import Student
+from release.why import Why
 
 __all__ = [
     "Built",
@@ -282,10 +289,34 @@ def make_release(shop: Shop) -> Built:
         index=None if taught else shop.index,
         student=shop.student if taught else None,
         quality=_qualities(shop) if taught else None,
+        whys=_whys(shop),
+        known=_known(shop, withhold(read_labels(shop.labels_file), withheld)),
         releases=shop.releases,
         created=datetime.now(UTC),
     )
     return Built(folder=folder, inputs=inputs)
+
+
+def _known(shop: Shop, labels: Iterable[Label]) -> Known:
+    taxonomy = shop.load_taxonomy()
+    return known_of(
+        dict(pl.read_parquet(shop.context_file, columns=["query", "searches"]).iter_rows()),
+        labels,
+        taxonomy,
+        titles=pl.read_parquet(shop.warehouse / "products.parquet", columns=["title"])["title"],
+        student=Student(shop.student, taxonomy) if shop.student.is_dir() else None,
+    )
+
+
+def _whys(shop: Shop) -> Iterator[Why]:
+    titles = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id", "title"])
+    return whys(
+        read_labels(shop.labels_file),
+        ContextStore(shop.context_file).get,
+        fingerprint=context_fingerprint(shop),
+        titles=dict(titles.iter_rows()),
+        days=days_of(shop.ledger),
+    )
 
 
 def _products(shop: Shop) -> Iterator[CatalogueProduct]:
@@ -322,4 +353,5 @@ def _release_inputs(shop: Shop) -> str:
     if taught:
         # The log and the settings of the qualities are those of the contexts.
         taught.append(f"quality {QUALITY_VERSION}")
-    return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed, *taught)
+    kept = f"why {WHY_VERSION} expected {EXPECTED_VERSION}"
+    return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed, *taught, kept)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from domain.context import ContextStore
+from domain.errors import UserError
 from evals import Comparison, compare_sides, to_text, write_page
 from evals.consistency import (
     Moved,
@@ -19,28 +20,40 @@ from evals.consistency import (
     moved,
     moved_text,
 )
-from querywise.options import JsonOption, ShopArgument, WorkOption, console, shop_at, write_json
+from querywise.options import JsonOption, WorkOption, console, shop_at, write_json
+from querywise.release_live import live_differences, say_live
 from querywise.sides import asked_of, gold_of, known_to, open_named, side_of
 
 __all__ = ["diff"]
 
-ReleaseArgument = Annotated[str, typer.Argument(help="A release's id, or current or previous.")]
+ReleaseArgument = Annotated[str | None, typer.Argument(help="A release's id, or current or previous.")]
 
 
 def diff(
-    shop: ShopArgument,
-    a: ReleaseArgument,
-    b: ReleaseArgument,
+    shop: Annotated[Path | None, typer.Argument(metavar="SHOP", help="Folder of the shop.")] = None,
+    a: ReleaseArgument = None,
+    b: ReleaseArgument = None,
     work: WorkOption = None,
     html: Annotated[Path | None, typer.Option("--html", help="Also write a page with every query.")] = None,
     gold: Annotated[Path | None, typer.Option("--gold", help="Labelled queries; the shop's gold unless given.")] = None,
+    live: Annotated[
+        str | None, typer.Option("--live", metavar="URL", help="Instead, what this service found in shadow.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two releases on every query that either has an answer of its own for, and on the labelled queries.
 
     Release A is the base. It says which is better where there are labels, what moved, with the searches behind it, and
-    which answers contradict themselves.
+    which answers contradict themselves. With --live it reads what a service with --shadow found on its own traffic.
     """
+    if live is not None:
+        if (shop, a, b, html, gold) != (None,) * 5:
+            raise UserError("--live compares what the service has", hint="give no shop and no release with it")
+        differences = live_differences(live)
+        write_json(differences) if as_json else say_live(differences)
+        return
+    if shop is None or a is None or b is None:
+        raise UserError("a shop and two releases are needed", hint="or --live URL")
     opened = shop_at(shop, work)
     with ExitStack() as held:
         first, second = (held.enter_context(open_named(opened, name)) for name in (a, b))

@@ -27,8 +27,10 @@ from release import (
     verify_gate,
     verify_release,
 )
+from release.elsewhere import is_url
 from release.key import GATE_KEY, GATE_KEY_VARIABLE
 from release.manifest import read_manifest
+from release.remote import push
 
 __all__ = ["app"]
 
@@ -173,6 +175,25 @@ def rollback_(shop: ShopArgument, work: WorkOption = None, as_json: JsonOption =
     releases = shop_at(shop, work).releases
     rollback(releases)
     _say_current(releases, as_json)
+
+
+@app.command("push")
+def push_(
+    shop: ShopArgument,
+    url: Annotated[
+        str, typer.Argument(help="Of a folder of releases elsewhere, as fsspec takes it: s3://, gs://, ...")
+    ],
+    work: WorkOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the current release to a folder elsewhere and let it be current there: services follow it by that URL."""
+    if not is_url(url):
+        raise UserError(f"{url} is no URL", hint="a folder of this machine is file:///path")
+    name = push(shop_at(shop, work).releases, url)
+    if as_json:
+        write_json({"release": name})
+    else:
+        console.print(f"{name} is current there")
 
 
 def _say_current(releases: Path, as_json: bool) -> None:

@@ -25,11 +25,13 @@ from release.answers import entry_digest, parse, render, stamp
 from release.cards import CatalogueProduct
 from release.check import LabelCheck
 from release.contents import ContentSpool, read_catalogue, with_content, write_discovery
+from release.expected import Known, write_expected
 from release.head import key_of
 from release.lenders import write_lenders
 from release.manifest import (
     CONTENTS,
     DISCOVERY,
+    EXPECTED,
     HEAD,
     LENDERS,
     MANIFEST,
@@ -39,6 +41,7 @@ from release.manifest import (
     SERVED_IDS,
     STUDENT,
     TAXONOMY,
+    WHY,
     Manifest,
     content_hash,
     digest_files,
@@ -51,6 +54,7 @@ from release.opening import verify_release
 from release.quality import ProductQualities, write_quality
 from release.spool import Spool
 from release.student import Student
+from release.why import Why, write_whys
 
 __all__ = ["build_release"]
 
@@ -72,6 +76,8 @@ def build_release(
     contents: Iterable[Content] | None = None,
     student: Path | None = None,
     quality: ProductQualities | None = None,
+    whys: Iterable[Why] | None = None,
+    known: Known | None = None,
 ) -> Path:
     """Write a release and return its folder.
 
@@ -93,11 +99,14 @@ def build_release(
             the first of its query's content in the place of what its label says.
         student: Folder of the student, copied as it is, or None for none.
         quality: How good the products are, for what the student embeds; None for not known.
+        whys: Where the answers come from, for people who ask; no two for one query. That of a query without a label is
+            left out.
+        known: What would be answered to the log, for the service to compare with; None for not known.
 
     Raises:
-        ReleaseError: on a label or content that must not be served, naming its query and what is wrong with it; on
-            qualities that cannot be kept, or that no student needs; on a catalogue that is not given once, or not with
-            its categories where there are contents.
+        ReleaseError: on a label, content or reason that must not be kept, naming its query and what is wrong with it;
+            on qualities that cannot be kept, or that no student needs; on a catalogue that is not given once, or not
+            with its categories where there are contents.
     """
     if (product_ids is None) == (products is None):
         raise ReleaseError("the catalogue must be given once", hint="give either product_ids or products")
@@ -122,6 +131,8 @@ def build_release(
                 fingerprints=fingerprints,
                 index=index,
                 student=student,
+                whys=whys,
+                known=known,
                 created=created,
             )
             manifest = _fill(unfinished, inputs)
@@ -153,6 +164,8 @@ class _Inputs:
     fingerprints: Mapping[str, str]
     index: Path | None
     student: Path | None
+    whys: Iterable[Why] | None
+    known: Known | None
     created: datetime
 
 
@@ -192,6 +205,10 @@ def _fill(folder: Path, inputs: _Inputs) -> Manifest:
                 answers=answers,
             )
             counts[CONTENTS] = len(keys)
+        if inputs.whys is not None:
+            write_whys(folder / WHY, inputs.whys, answers.spool.keys)
+        if inputs.known is not None:
+            write_expected(folder / EXPECTED, inputs.known)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             release="",

@@ -8,7 +8,7 @@ from pathlib import Path
 from domain.errors import ReleaseError
 from domain.files import sync_folder
 from release.lock import changing
-from release.manifest import MANIFEST
+from release.manifest import MANIFEST, check_files, read_manifest
 from release.opening import verify_release
 
 __all__ = [
@@ -58,15 +58,28 @@ def point_to(releases: Path, release_id: str) -> None:
         move(releases, release_id)
 
 
-def rollback(releases: Path) -> str:
+def rollback(releases: Path, *, every_answer: bool = True) -> str:
     """Make the previous release the current one again, and return its id; a second call undoes the first.
 
     No verdict is asked for: the previous release was served before.
+
+    Args:
+        releases: The folder of releases.
+        every_answer: Whether each answer is parsed and looked up, which takes seconds a hundred thousand; else the
+            digests are compared, as a service does that opens it.
+
+    Raises:
+        ReleaseError: where there is none, or it does not verify; nothing has moved then.
     """
     previous = previous_release(releases)
     if previous is None or previous == current_release(releases):
         raise ReleaseError("there is no earlier release to go back to", hint="promote one by its id")
-    point_to(releases, previous)
+    if every_answer:
+        whole_release(releases, previous)
+    else:
+        check_files(releases / previous, read_manifest(releases / previous), digests=True)
+    with changing(releases):
+        move(releases, previous)
     return previous
 
 

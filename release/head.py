@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ __all__ = ["HeadStore", "key_of", "write_head"]
 
 _LONGEST_KEY = 511
 _PAGE = 4096
+_OPEN_HERE = "already open in this process"
+_LETTING_GO = 5.0
+"""Seconds that unmapping a large file may take."""
 
 
 def key_of(normalised: str) -> bytes:
@@ -66,8 +70,17 @@ class _Mapping:
     """An open environment. LMDB refuses to map a file twice in one process, so readers of one file share it."""
 
     def __init__(self, path: Path) -> None:
-        # Answers are looked up at random: reading ahead would only evict others from the page cache.
-        self.environment = _open(path, readonly=True, lock=False, create=False, readahead=False)
+        until = time.monotonic() + _LETTING_GO
+        while True:
+            try:
+                # Answers are looked up at random: reading ahead would only evict others from the page cache.
+                self.environment = _open(path, readonly=True, lock=False, create=False, readahead=False)
+                return
+            except lmdb.Error as error:
+                # Another thread, which had it open, is about to unmap it: nobody else can have it, see `_map`.
+                if _OPEN_HERE not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(0.001)
 
 
 _mappings: WeakValueDictionary[tuple[int, int], _Mapping] = WeakValueDictionary()

@@ -11,6 +11,8 @@ A release is a folder named by its id::
     lenders/            optional, beside a student: whose rewrites other queries may borrow, see `release.lenders`
     quality/            optional, beside a student: how good each product is, see `release.quality`
     discovery/          optional: what else to show and to search for, see `release.contents`
+    why.lmdb            optional: where answers come from and what the log says, see `release.why`
+    expected/           optional: what would be answered to the log, see `release.expected`
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from release.gate import GateRecord
 __all__ = [
     "CONTENTS",
     "DISCOVERY",
+    "EXPECTED",
     "HEAD",
     "LENDERS",
     "MANIFEST",
@@ -41,6 +44,7 @@ __all__ = [
     "SERVED_IDS",
     "STUDENT",
     "TAXONOMY",
+    "WHY",
     "FileDigest",
     "Manifest",
     "ServedIds",
@@ -56,10 +60,12 @@ __all__ = [
     "write_manifest",
 ]
 
+_PART = 1 << 22
+
 SCHEMA_VERSION = 1
 """Raised whenever an older program could misread the folder."""
 
-MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT, QUALITY, LENDERS, DISCOVERY = (
+MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT, QUALITY, LENDERS, DISCOVERY, WHY, EXPECTED = (
     "manifest.json",
     "taxonomy.json",
     "head.lmdb",
@@ -69,6 +75,8 @@ MANIFEST, TAXONOMY, HEAD, SERVED_IDS, RETRIEVAL, STUDENT, QUALITY, LENDERS, DISC
     "quality",
     "lenders",
     "discovery",
+    "why.lmdb",
+    "expected",
 )
 
 CONTENTS = "contents"
@@ -137,13 +145,19 @@ def content_hash(manifest: Manifest) -> str:
 
     The id, the date and the digest of ``head.lmdb`` stay out: the first follows from the result, and the third from the
     first, because answers carry the id. ``head_content`` stands for the answers instead. The verdict stays out
-    too: it is about the result, and signed.
+    too: it is about the result, and signed; and so does what is expected, which decides nothing and is made by a model,
+    whose last digits depend on the machine.
     """
     document = asdict(manifest)
     for name in ("release", "content", "created", "gate"):
         del document[name]
-    document["files"] = {name: digest for name, digest in document["files"].items() if name != HEAD}
+    document["files"] = {name: digest for name, digest in document["files"].items() if _decides(name)}
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _decides(name: str) -> bool:
+    # Nobody is answered from what was expected or what explains, and its days would change the id of the same answers.
+    return name.split("/")[0] not in (HEAD, EXPECTED, WHY)
 
 
 def files_of(folder: Path) -> list[str]:
@@ -164,8 +178,13 @@ def digest_files(folder: Path) -> dict[str, FileDigest]:
 
 
 def _digest(path: Path) -> FileDigest:
-    with path.open("rb") as file:
-        return FileDigest(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=os.fstat(file.fileno()).st_size)
+    # In large parts: beside a busy thread each part has to wait its turn, and a service reads this beside one.
+    digest, part = hashlib.sha256(), memoryview(bytearray(_PART))
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        while count := file.readinto(part):
+            digest.update(part[:count])
+    return FileDigest(sha256=digest.hexdigest(), bytes=size)
 
 
 def check_files(folder: Path, manifest: Manifest, *, digests: bool) -> None:

@@ -22,6 +22,7 @@ from release.head import HeadStore
 from release.manifest import Manifest
 from release.quality import NEUTRAL, SIDES, Quality
 from release.retriever import Retriever
+from release.steps import Step, steps_of
 from release.tail import Tail, TailAnswer
 
 __all__ = ["EmbedKind", "Release"]
@@ -168,6 +169,10 @@ class Release:
     def understand_unseen(self, queries: Sequence[str]) -> list[Understanding]:
         """Answer every query as one that has no precomputed answer, in order: what the student is worth by itself."""
         return self._misses(queries, [normalise(query) for query in queries])
+
+    def steps(self, normalised: str) -> tuple[Step, ...]:
+        """Return how the student answers a query, category by category; none without a student or a text."""
+        return () if self._tail is None or not normalised else steps_of(self._tail.student, self.taxonomy, normalised)
 
     def embed(
         self,

@@ -59,8 +59,8 @@ def test_what_is_served_outlives_a_killed_run(made, tools, tmp_path):
     result = tools.run("run", "--no-distill", shop, "--work", work, *model, "--json")
     assert result.code == 0 and result.json["current"] == result.json["release"] != served["release"]
     shown = tools.run("release", "show", shop, "--work", work, "--json").json
-    # Its label was paid for, and is served on.
-    assert shown["counts"] == {"head": 4, "torso": 3, "tail": 1, "labelled": 8}
+    # Its label was paid for, and is served on, but for what else to show; "dishes" has nothing to show.
+    assert shown["counts"] == {"head": 4, "torso": 3, "tail": 1, "labelled": 8, "contents": 6}
     assert tools.run("release", "verify", shop, served["release"], "--work", work).code == 0
 
 

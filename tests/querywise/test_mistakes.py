@@ -323,7 +323,7 @@ def test_a_batch_output_that_is_none(made, tools, tmp_path):
     assert not (tmp_path / "r.jsonl").exists()
     error = {"custom_id": "1", "error": {"code": "expired"}, "response": None}
     (tmp_path / "out.jsonl").write_text(f"junk\n\n{json.dumps(error)}\n{{}}\n")
-    for options, missing in ((("--anew",), 8), ((), 0)):
+    for options, missing in ((("--anew",), 16), ((), 0)):
         result = tools.run("batch", "import", *at, "--input", tmp_path / "out.jsonl", *options, "--json")
         # Eight labels stand: what nobody has to ask is not missed.
         assert (result.code, result.json["imported"], result.json["missing"]) == (int(missing > 0), 0, missing)
