@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from domain import QuerywiseError
 from service.options import add_setting_options, settings_from
@@ -14,7 +13,9 @@ from service.run import serve
 def main() -> int:
     """Serve; return 2 where the release cannot be used, or not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m service", description="Serve one release of Querywise.")
-    parser.add_argument("release", type=Path, help="folder of a release, or a link to one")
+    parser.add_argument(
+        "release", help="folder of a release, a link to one, a folder with current in it, or the URL of such a folder"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--workers", type=int, default=1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from release import GateRecord, GateVerdict, Override, Release
+from service.releases import Following, Refused
+from service.split import Other, OtherInfo
 
 __all__ = ["Gate", "Lineage", "ReleaseInfo", "Status", "about"]
 
@@ -43,7 +45,9 @@ class ReleaseInfo:
     """The release being served.
 
     ``provider`` is the execution provider of its model and ``gate`` the verdict of its evaluation: both are null for a
-    release that has no model, or was not evaluated. ``examples`` are queries of the shop worth trying.
+    release that has no model, or was not evaluated. ``examples`` are queries of the shop worth trying. ``follows`` says
+    whether the service moves to the next release by itself, and ``refused`` which one it would not move to and why.
+    ``other`` is a second release that gets a share of the requests.
     """
 
     release: str
@@ -53,6 +57,9 @@ class ReleaseInfo:
     gate: Gate | None
     lineage: Lineage
     examples: tuple[str, ...]
+    follows: bool
+    refused: Refused | None
+    other: OtherInfo | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +69,8 @@ class Status:
     status: str
 
 
-def about(release: Release) -> ReleaseInfo:
-    """Describe a release."""
+def about(release: Release, following: Following | None, other: Other | None = None) -> ReleaseInfo:
+    """Describe a release, what keeps the service on it, and the release beside it."""
     manifest = release.manifest
     return ReleaseInfo(
         release=release.id,
@@ -79,6 +86,9 @@ def about(release: Release) -> ReleaseInfo:
             counts=manifest.counts,
         ),
         examples=manifest.examples,
+        follows=following is not None,
+        refused=None if following is None else following.refused,
+        other=None if other is None else other.about,
     )
 
 

@@ -19,12 +19,12 @@ from service.settings import Settings
 from service.texts import checked_query
 from service.wire import json_fields, read_json_body
 
-__all__ = ["MOST_ASKED", "Discover", "from_content", "limit_of"]
+__all__ = ["MOST_ASKED", "MOST_RESULTS", "Discover", "from_content", "limit_of"]
 
 MOST_ASKED: Final = 50
 """Ideas of a kind, or suggestions, that may be asked for."""
 
-_MOST_RESULTS: Final = 10**9
+MOST_RESULTS: Final = 10**9
 
 T = TypeVar("T")
 
@@ -53,23 +53,26 @@ class Discover(PostRoute):
         """Answer with a `Discovered`, the query as it was sent."""
         body = await read_json_body(scope, receive, self._settings.max_body)
         asked = _read(json_fields(body, ("query",), ("shown", "result_count", "limit")), self._settings.max_shown)
-        release = self._serving.get()
+        with self._serving.hold() as release:
 
-        def work() -> Discovered:
-            return release.discover(
-                asked.normalised,
-                asked.shown,
-                asked.result_count,
-                asked.limit,
-                few_results=self._settings.few_results,
-            )
+            def work() -> Discovered:
+                return release.discover(
+                    asked.normalised,
+                    asked.shown,
+                    asked.result_count,
+                    asked.limit,
+                    few_results=self._settings.few_results,
+                )
 
-        found = await from_content(self._serving, release, asked.normalised, work)
+            found = await from_content(self._serving, release, asked.normalised, work)
         return _discovered.dump_json(replace(found, query=asked.raw))
 
 
 async def from_content(serving: Serving, release: Release, normalised: str, work: Callable[[], T]) -> T:
-    """Do work that reads the content of a query: here, or where the student works if it has to be asked first."""
+    """Do work that reads the content of a query: here, or where the student works if it has to be asked first.
+
+    The caller holds the release.
+    """
     if not release.needs_student(normalised):
         return work()
     [done] = await serving.in_slices(1, lambda _: work())
@@ -84,7 +87,7 @@ def _read(fields: dict[str, Any], most: int) -> _Asked:
         shown=() if shown is None else _products(shown, most),
         result_count=None
         if result_count is None
-        else whole_number(result_count, "result_count", least=0, most=_MOST_RESULTS),
+        else whole_number(result_count, "result_count", least=0, most=MOST_RESULTS),
         limit=limit_of(fields),
     )
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 from starlette.types import Receive, Scope
 
-from release import EmbedKind
+from release import EmbedKind, Release
+from service.access import charge
 from service.problems import Problem
 from service.reply import PostRoute
 from service.serving import Serving
@@ -50,7 +51,11 @@ class Embed(PostRoute):
         """Embed the texts; each coordinate is rounded to five decimals, thus off by at most 0.000005."""
         body = await read_json_body(scope, receive, self._settings.max_batch_body)
         asked = _read(json_fields(body, ("texts", "kind"), ("products",)), self._settings.max_batch)
-        release = self._serving.get()
+        charge(scope, len(asked.texts) - 1)
+        with self._serving.hold() as release:
+            return await self._embed(asked, release)
+
+    async def _embed(self, asked: _Asked, release: Release) -> bytes:
         if release.dimension is None:
             raise Problem("no-student", "The release being served has no student: distil one, build and promote.")
         texts = await _normalised(asked)

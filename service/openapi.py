@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from domain import Understanding
 from release import Discovered, EmbedKind, Suggested
+from service.discover import MOST_ASKED, MOST_RESULTS
+from service.explain import Explained
 from service.problems import ProblemDocument
+from service.settings import Settings
 
 __all__ = ["describe"]
 
 
+_STRICT: Final = ConfigDict(extra="forbid")
+_Limit = Annotated[int, Field(ge=1, le=MOST_ASKED)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnderstandRequest:
-    """One query, as the shopper typed it."""
+    """One query, as the shopper typed it: at most 256 characters after normalisation."""
+
+    __pydantic_config__ = _STRICT
 
     query: str
 
@@ -24,6 +33,8 @@ class UnderstandRequest:
 @dataclass(frozen=True, kw_only=True)
 class UnderstandBatchRequest:
     """Up to 1,000 queries."""
+
+    __pydantic_config__ = _STRICT
 
     queries: list[str]
 
@@ -42,6 +53,8 @@ class EmbedRequest:
     Queries may have 256 characters after normalisation; of a product's text 256 are read. ``products`` has the id of
     the product behind each text, for its quality: null, unknown and absent ones are neither good nor bad.
     """
+
+    __pydantic_config__ = _STRICT
 
     texts: list[str]
     kind: EmbedKind
@@ -72,30 +85,44 @@ class DiscoverRequest:
     from 1 to 50, and 6 by default.
     """
 
+    __pydantic_config__ = _STRICT
+
     query: str
     shown: list[str] | None = None
-    result_count: int | None = None
-    limit: int | None = None
+    result_count: Annotated[int, Field(ge=0, le=MOST_RESULTS)] | None = None
+    limit: _Limit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestRequest:
     """A query, and how many to suggest after it: from 1 to 50, and 6 by default."""
 
+    __pydantic_config__ = _STRICT
+
     query: str
-    limit: int | None = None
+    limit: _Limit | None = None
 
 
+_OPEN: Final = ("/healthz", "/readyz")
+_UNUSED: Final = ("HTTPValidationError", "ValidationError")
 _TAG = {"tags": ["understand"]}
 _QUERY = "1% milk"
 _DISCOVER = {"query": _QUERY, "shown": ["p17", "p4"], "result_count": 2, "limit": 6}
 _EMBED = {"texts": ["Low-fat milk 1% 1 l", "Oat drink"], "kind": "product", "products": ["p17", None]}
 
 
-def describe(schema: dict[str, Any]) -> dict[str, Any]:
-    """Add the hand-validated routes, and what they send and receive, to an OpenAPI document."""
+def describe(schema: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Add the hand-validated routes, what they send and receive, and what any may be refused with, to a document."""
     asked = (UnderstandRequest, UnderstandBatchRequest, DiscoverRequest, SuggestRequest, EmbedRequest)
-    told = (UnderstandBatchResponse, EmbedResponse, Discovered, Suggested, Understanding, ProblemDocument)
+    told = (
+        UnderstandBatchResponse,
+        EmbedResponse,
+        Discovered,
+        Suggested,
+        Understanding,
+        Explained,
+        ProblemDocument,
+    )
     inputs: list[tuple[Any, Literal["validation", "serialization"], TypeAdapter[Any]]]
     inputs = [(model, "validation", TypeAdapter(model)) for model in asked]
     inputs += [(model, "serialization", TypeAdapter(model)) for model in told]
@@ -129,6 +156,17 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
                 "responses": _responses("UnderstandBatchResponse"),
             },
         },
+        "/v1/explain": {
+            "get": _TAG
+            | {
+                "summary": "One query as precomputed and as the student alone says, and why; shows counts of the log",
+                "operationId": "explain",
+                "parameters": [
+                    {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}, "example": _QUERY}
+                ],
+                "responses": _responses("Explained"),
+            },
+        },
         "/v1/discover": {
             "post": {
                 "tags": ["discover"],
@@ -157,7 +195,25 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
             },
         },
     } | schema["paths"]
+    _bound(schema["components"]["schemas"], settings)
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)  # FastAPI's own form of it, which no answer has
+            operation["responses"] |= _refusals()
+            if path not in _OPEN:
+                operation["security"] = [{}, {"key": []}]  # with the first, where the service has no keys
+    schema["components"]["schemas"] = {
+        name: model for name, model in schema["components"]["schemas"].items() if name not in _UNUSED
+    }
+    schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return schema
+
+
+def _bound(schemas: dict[str, Any], settings: Settings) -> None:
+    """Say how long lists may be; their settings are the service's, not the type's."""
+    schemas["UnderstandBatchRequest"]["properties"]["queries"]["maxItems"] = settings.max_batch
+    schemas["EmbedRequest"]["properties"]["texts"]["maxItems"] = settings.max_batch
+    schemas["DiscoverRequest"]["properties"]["shown"]["anyOf"][0]["maxItems"] = settings.max_shown
 
 
 def _reference(model: str) -> dict[str, Any]:
@@ -169,9 +225,12 @@ def _body(model: str, example: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responses(model: str) -> dict[str, Any]:
+    return {"200": {"description": "The answer", "content": {"application/json": {"schema": _reference(model)}}}}
+
+
+def _refusals() -> dict[str, Any]:
     problem = {"content": {"application/problem+json": {"schema": _reference("ProblemDocument")}}}
     return {
-        "200": {"description": "The answer", "content": {"application/json": {"schema": _reference(model)}}},
         "4XX": {"description": "The request is refused; nothing was answered"} | problem,
-        "503": {"description": "No release is loaded yet"} | problem,
+        "503": {"description": "No release is loaded yet, or there is more to do than can be done in time"} | problem,
     }

@@ -13,18 +13,31 @@ from starlette.routing import BaseRoute, Route
 __all__ = ["page_route", "page_routes"]
 
 _FOLDER = Path(__file__).parent / "static"
-_PAGES = {
-    "/": "playground.html",
-    "/docs": "docs.html",
-    "/static/base.css": "base.css",
-    "/static/playground.css": "playground.css",
-    "/static/playground.js": "playground.js",
-    "/static/playground.discover.js": "playground.discover.js",
-    "/static/playground.parts.js": "playground.parts.js",
-    "/static/docs.css": "docs.css",
-    "/static/docs.js": "docs.js",
-    "/favicon.ico": "favicon.svg",
-}
+_PAGES = {"/": "playground.html", "/docs": "docs.html", "/favicon.ico": "favicon.svg"}
+_PARTS = (
+    "base.css",
+    "docs.css",
+    "docs.js",
+    "playground.address.js",
+    "playground.answer.css",
+    "playground.answer.js",
+    "playground.calls.js",
+    "playground.compare.js",
+    "playground.css",
+    "playground.discover.css",
+    "playground.discover.js",
+    "playground.js",
+    "playground.parts.js",
+    "playground.raw.css",
+    "playground.raw.js",
+    "playground.recent.js",
+    "playground.release.js",
+    "playground.tabs.js",
+    "playground.trouble.js",
+    "playground.why.css",
+    "playground.why.js",
+    "playground.words.js",
+)
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -44,7 +57,8 @@ _HEADERS = {
 
 def page_routes() -> list[BaseRoute]:
     """Return the routes of all pages; their files are read once, now."""
-    return [page_route(address, name) for address, name in _PAGES.items()]
+    addresses = _PAGES | {f"/static/{name}": name for name in _PARTS}
+    return [page_route(address, name) for address, name in addresses.items()]
 
 
 def page_route(address: str, name: str) -> BaseRoute:

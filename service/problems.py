@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -27,11 +28,18 @@ Kind = Literal[
     "not-found",
     "method-not-allowed",
     "no-student",
+    "release-refused",
+    "fixed-release",
     "not-ready",
     "internal-error",
     "refused",
     "unauthorized",
     "forbidden",
+    "too-many-requests",
+    "head-too-large",
+    "request-timeout",
+    "malformed-request",
+    "overloaded",
 ]
 
 # Text that cannot be read is 400; text that reads well and asks for the wrong thing is 422.
@@ -51,11 +59,18 @@ _KINDS: dict[Kind, tuple[int, str]] = {
     "method-not-allowed": (405, "The method is not allowed here"),
     # Nothing is wrong with the request: it conflicts with what is being served, and another release could answer it.
     "no-student": (409, "The release has no student"),
+    "release-refused": (409, "The release cannot be served"),
+    "fixed-release": (409, "The service does not follow releases"),
     "not-ready": (503, "No release is loaded"),
     "internal-error": (500, "The service failed"),
     "refused": (400, "The request was refused"),
     "unauthorized": (401, "The key is missing"),
-    "forbidden": (403, "The key is wrong"),
+    "forbidden": (403, "The key does not open this"),
+    "too-many-requests": (429, "There are too many requests"),
+    "head-too-large": (431, "The head of the request is too large"),
+    "request-timeout": (408, "The request came too slowly"),
+    "malformed-request": (400, "The request is not valid HTTP"),
+    "overloaded": (503, "The service is overloaded"),
 }
 _BY_STATUS: dict[int, Kind] = {
     404: "not-found",
@@ -86,14 +101,28 @@ class Problem(Exception):
         detail: One sentence on this occurrence. May quote the client.
         field: The field that is wrong, such as ``query`` or ``queries[3]``.
         allow: For ``method-not-allowed``: the methods that are.
+        headers: Further ones of the answer, their names in lower case.
     """
 
-    def __init__(self, kind: Kind, detail: str, *, field: str | None = None, allow: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        field: str | None = None,
+        allow: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.field = field
         self.allow = allow
+        self.headers = dict(headers or {})
+        if allow:
+            self.headers["allow"] = allow
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            self.headers["www-authenticate"] = "Bearer"  # RFC 9110 has it named
 
     @property
     def status(self) -> int:
@@ -117,17 +146,14 @@ def from_status(status: int, detail: str, *, allow: str | None = None) -> Proble
 
 def problem_response(problem: Problem) -> Response:
     """Return a problem as a Starlette response."""
-    headers = {"allow": problem.allow} if problem.allow else {}
-    if problem.status == HTTPStatus.UNAUTHORIZED:
-        headers["www-authenticate"] = "Bearer"  # RFC 9110 has it named
-    return Response(problem.document(), problem.status, headers, _MEDIA_TYPE)
+    return Response(problem.document(), problem.status, problem.headers, _MEDIA_TYPE)
 
 
 async def send_problem(send: Send, problem: Problem) -> None:
     """Send a problem as plain ASGI messages."""
     body = problem.document()
     headers = [(b"content-type", _MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
-    if problem.allow:
-        headers.append((b"allow", problem.allow.encode()))
+    headers.append((b"x-content-type-options", b"nosniff"))
+    headers += [(name.encode(), value.encode()) for name, value in problem.headers.items()]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

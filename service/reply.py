@@ -4,34 +4,57 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from typing import Final
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.problems import Problem, send_problem
+from service.request_id import name_request
 from service.wire import ClientGone
 
-__all__ = ["PostRoute", "send_answer", "send_failure"]
+__all__ = ["CLIENT_GONE", "PostRoute", "send_answer", "send_failure", "sniffing_off"]
+
+CLIENT_GONE: Final = 499
+"""The status, in logs and metrics alone, of a client that left before its request was whole."""
 
 _log = logging.getLogger(__name__)
 _JSON = (b"content-type", b"application/json")
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 
 
 async def send_answer(send: Send, body: bytes) -> None:
     """Send a JSON document."""
-    headers = [_JSON, (b"content-length", b"%d" % len(body))]
+    headers = [_JSON, _NOSNIFF, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_failure(scope: Scope, send: Send, error: Exception) -> None:
-    """Tell the client what is wrong with its request, or that the service failed."""
+def sniffing_off(send: Send) -> Send:
+    """Return a way to send on which browsers take each answer for what it says it is."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", [])
+            if not any(name == _NOSNIFF[0] for name, _ in headers):
+                message["headers"] = [*headers, _NOSNIFF]
+        await send(message)
+
+    return sending
+
+
+async def send_failure(scope: Scope, send: Send, error: Exception) -> int:
+    """Tell the client what is wrong with its request, or that the service failed; return the status it was told.
+
+    A client that has left is told nothing, and the status is 499.
+    """
     if isinstance(error, ClientGone):
-        return
+        return CLIENT_GONE
     if not isinstance(error, Problem):
         # The type alone: messages may quote the query, and no query goes to a log.
         _log.error("%s failed: %s", scope["path"], type(error).__name__)
         error = Problem("internal-error", "The request could not be answered.")
-    await send_problem(send, error)
+    await send_problem(name_request(scope, send), error)
+    return error.status
 
 
 class PostRoute(ABC):

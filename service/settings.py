@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from release.discover import EXPLORATORY_SHARE, FEW_RESULTS
 from release.student import Provider
+from service.logs import LogFormat
 
 __all__ = ["Option", "Settings", "settings_adapter"]
 
@@ -47,12 +49,42 @@ class Settings:
             by itself.
         batch_wait_us: How long the first of them waits for others, in microseconds. None: on CUDA 200, and on the
             CPU there is no waiting at all: each query goes by itself, which is soonest.
+        keys: The file of API keys; None: whoever reaches the service may ask it, and nobody may administer it.
+        rate: Requests a second of each key, for each worker by itself; None: any number.
+        rate_burst: How many of them may come at once; None: those of a second.
+        rate_by_address: Whether the rate counts by client address where there are no keys.
+        open_metrics: Whether `/metrics` needs no key where there are some.
+        admin_port: A second port, which alone has `/v1/admin` and `/metrics`; None: they are where everything is.
+        admin_host: The address of that port.
+        head_seconds: Within which the head of a request must be there, and the client's reading must go on.
+        body_seconds: Within which its body must be there.
+        max_connections: That a worker keeps at a time.
+        shed_ms: Delay of the event loop, in milliseconds, that is kept by answering a share of requests with 503; 0:
+            all are taken on, however late they will be answered.
+        drain_seconds: How long a worker that is told to stop goes on, not ready, so that balancers leave it first.
+        cors_origin: The origins whose pages may call the API, with commas between them; None: only our own.
+        explain: Whether `/v1/explain` answers, which shows counts of the shop's log.
+        metrics: Whether what is answered is counted, and told at `/metrics`.
+        log_requests: Whether each request gets a line of log, without what it asked.
+        log_queries: Whether that line, and the span of a trace, has the query too, personal data taken out.
+        log_format: What lines of log look like; with ``json`` those of the server too.
+        misses: A folder for queries that have no precomputed answer; None: they are not kept.
+        misses_share: Of those queries, the share that is kept, in [0, 1].
+        misses_megabytes: What each worker keeps of them.
+        otel: Whether each request gets a span of OpenTelemetry; the variables of OpenTelemetry ask for it as well.
+        follow: Whether a link to a release is followed while the service runs, and not only when it starts.
+        follow_seconds: Between two looks at what is current. None: 1, and 10 where it is elsewhere.
+        release_cache: Where releases from elsewhere are kept; by default below ``~/.cache``.
+        release_cache_gb: What they may take there, in gigabytes of 10^9 bytes.
+        other: A second release, which is not followed: its folder, or its id where it is beside the first.
+        share: Of clients, whose requests it gets, in [0, 1]. None: 0.1, and 1 in shadow.
+        shadow: Whether it answers nobody, and what it would say is compared with what was answered.
     """
 
-    max_body: int = 64 * 1024
-    max_batch_body: int = 1024 * 1024
-    max_batch: int = 1000
-    max_shown: int = 1000
+    max_body: int = _option(64 * 1024, "Bytes of a body, or of a query string.", least=256, most=1 << 20)
+    max_batch_body: int = _option(1024 * 1024, "Bytes of the body of a batch.", least=256, most=1 << 26)
+    max_batch: int = _option(1000, "Queries or texts of a batch.", least=1, most=100_000)
+    max_shown: int = _option(1000, "Products of a page that content is asked for.", least=1, most=100_000)
     provider: Provider = _option("cpu", "Where the student runs; nowhere else.")
     quality_weight: float = _option(
         0.0, "Of the quality of products beside the cosine, in embeddings.", least=0, most=10
@@ -72,6 +104,49 @@ class Settings:
         least=0,
         most=100_000,
     )
+    keys: Path | None = _option(None, "File of API keys, made by `querywise keys add`; without one nobody needs any.")
+    rate: float | None = _option(None, "Requests a second that each key may send to each worker.", least=0.01, most=1e6)
+    rate_burst: int | None = _option(
+        None, "Requests that may come at once; by default those of a second.", least=1, most=1_000_000
+    )
+    rate_by_address: bool = _option(False, "Where there are no keys, the rate counts by client address.")
+    open_metrics: bool = _option(False, "Tell /metrics to those without a key too.")
+    admin_port: int | None = _option(
+        None, "A port for /v1/admin and /metrics, which the other then has not.", least=1, most=65_535
+    )
+    admin_host: str = _option("127.0.0.1", "Address of that port.")
+    head_seconds: float = _option(10.0, "Seconds in which the head of a request must be there.", least=0.1, most=3600)
+    body_seconds: float = _option(10.0, "Seconds in which its body must be there.", least=0.1, most=3600)
+    max_connections: int = _option(
+        10_000, "Connections of a worker; further ones are refused.", least=1, most=1_000_000
+    )
+    shed_ms: int = _option(
+        50, "Milliseconds of standing delay from which on requests are shed; 0: never.", least=0, most=60_000
+    )
+    drain_seconds: float = _option(
+        0.0, "Seconds from the signal to stop in which it is not ready, and answers still.", least=0, most=600
+    )
+    cors_origin: str | None = _option(None, "Origins whose pages may call the API, with commas between; * is any.")
+    explain: bool = _option(True, "Answer /v1/explain, which shows counts of the shop's log.")
+    metrics: bool = _option(True, "Count what is answered, and tell it at /metrics.")
+    log_requests: bool = _option(False, "Write a line to standard output for each request, without its query.")
+    log_queries: bool = _option(False, "In that line, and in traces, the query too, personal data taken out.")
+    log_format: LogFormat = _option("text", "Of lines of log; with json those on standard error too.")
+    misses: Path | None = _option(None, "Keep queries without a precomputed answer in this folder.")
+    misses_share: float = _option(1.0, "Of those queries, the share that is kept.", least=0, most=1)
+    misses_megabytes: int = _option(64, "What each worker keeps of them.", least=1, most=100_000)
+    otel: bool = _option(False, "Trace requests by OpenTelemetry (the extra otel), as its OTEL_ variables say.")
+    follow: bool = _option(True, "Follow current while serving; else it is followed once, at the start.")
+    follow_seconds: float | None = _option(
+        None, "Seconds between two looks at current: by default 1, and 10 for a URL.", least=0.01, most=3600
+    )
+    release_cache: Path | None = _option(None, "Where releases that come by URL are kept.")
+    release_cache_gb: float = _option(20.0, "Gigabytes that they may take there.", least=0.001, most=100_000)
+    other: str | None = _option(None, "A second release that answers a share: its folder, or its id.")
+    share: float | None = _option(
+        None, "The share of clients whose requests it gets: by default 0.1, and 1 in shadow.", least=0, most=1
+    )
+    shadow: bool = _option(False, "The second release answers nobody: its answers are compared with those sent.")
 
     @property
     def wait_us(self) -> int | None:

@@ -34,10 +34,10 @@ class Suggest(PostRoute):
         raw = fields["query"]
         normalised = checked_query(raw, "query")
         limit = limit_of(fields)
-        release = self._serving.get()
+        with self._serving.hold() as release:
 
-        def work() -> Suggested:
-            return release.suggest(normalised, limit, exploratory_share=self._settings.exploratory_share)
+            def work() -> Suggested:
+                return release.suggest(normalised, limit, exploratory_share=self._settings.exploratory_share)
 
-        found = await from_content(self._serving, release, normalised, work)
+            found = await from_content(self._serving, release, normalised, work)
         return _suggested.dump_json(replace(found, query=raw))

@@ -7,12 +7,16 @@ does without them; `service.openapi` describes it all the same.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from time import perf_counter_ns
+from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
+from release import Release
+from service.access import charge
 from service.problems import Problem
 from service.reply import PostRoute, send_answer, send_failure
+from service.seen import Seen
 from service.serving import Serving
 from service.settings import Settings
 from service.texts import half_a_pair, normalised_query
@@ -25,14 +29,17 @@ _TURN: Final = 50
 
 
 class UnderstandOne:
-    """One query: POST with a JSON body, or GET with ``q``."""
+    """One query: POST with a JSON body, or GET with ``q``; counted where there is a `Seen`."""
 
-    def __init__(self, serving: Serving, settings: Settings) -> None:
+    def __init__(self, serving: Serving, settings: Settings, seen: Seen | None = None) -> None:
         self._serving = serving
         self._settings = settings
+        self._seen = seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; in one piece, as each further call is felt here."""
+        began = perf_counter_ns()
+        known = True
         try:
             method = scope["method"]
             if method == "POST":
@@ -48,21 +55,31 @@ class UnderstandOne:
             try:
                 body = release.head_answer(raw, normalised)
                 if body is None:
+                    known = False
                     body = await self._serving.miss(release, raw, normalised)
             except UnicodeEncodeError as error:
                 raise half_a_pair(field) from error
         except Exception as error:
-            await send_failure(scope, send, error)
+            status = await send_failure(scope, send, error)
+            if self._seen is not None:
+                self._seen.request("understand", status, began)
         else:
             await send_answer(send, body)
+            if self._seen is None:
+                return
+            if known:
+                self._seen.head(began, body)
+            else:
+                self._seen.miss(began, body)
 
 
 class UnderstandBatch(PostRoute):
-    """Many queries, answered in order."""
+    """Many queries, answered in order; each answer is counted where there is a `Seen`."""
 
-    def __init__(self, serving: Serving, settings: Settings) -> None:
+    def __init__(self, serving: Serving, settings: Settings, seen: Seen | None = None) -> None:
         self._serving = serving
         self._settings = settings
+        self._seen = seen
 
     async def respond(self, scope: Scope, receive: Receive) -> bytes:
         """Look all queries up, then work out those that have no precomputed answer, together."""
@@ -72,7 +89,11 @@ class UnderstandBatch(PostRoute):
         if len(queries) > self._settings.max_batch:
             detail = f"A batch may have {self._settings.max_batch:,} queries; this one has {len(queries):,}."
             raise Problem("too-many-queries", detail, field="queries")
-        release = self._serving.get()
+        charge(scope, len(queries) - 1)
+        with self._serving.hold() as release:
+            return await self._answers(release, queries)
+
+    async def _answers(self, release: Release, queries: list[Any]) -> bytes:
         answers: list[bytes] = []
         missed: list[int] = []
         forms: list[str] = []
@@ -94,4 +115,6 @@ class UnderstandBatch(PostRoute):
             missed, await self._serving.misses(release, [queries[i] for i in missed], forms), strict=True
         ):
             answers[i] = answer
+        if self._seen is not None:
+            self._seen.batch(answers, (answers[i] for i in missed))
         return b'{"results":[' + b",".join(answers) + b"]}"

@@ -1,6 +1,9 @@
 // What else to show beside a page of results: ideas with their products, which can be ticked as shown already.
 
-import { at, fill, make, path, post } from "./playground.parts.js";
+import { call } from "./playground.calls.js";
+import { at, chip, fill, make, path } from "./playground.parts.js";
+import { keepRaw } from "./playground.raw.js";
+import { tabs } from "./playground.tabs.js";
 
 const KINDS = ["substitutes", "complements"];
 const LEADS = {
@@ -17,20 +20,22 @@ const SUGGESTED = { next: "searched next", exploratory: "to explore" };
 const cards = new Map();
 const paths = new Map();
 const shown = new Set();
-let asked = null; // the query as it was sent, its answer, and how its ideas are clicked
+let asked = null; // the query as it was sent, and its answer
 let running = new AbortController();
 
-export async function discover(query, answer, chip) {
+export async function discover(query, answer) {
   if (asked?.query !== query) shown.clear();
-  asked = { query, answer, chip };
+  asked = { query, answer };
   suggest();
   await refresh(true);
 }
 
 async function suggest() {
-  const { query, answer, chip } = asked;
-  const { ok, said } = await post("v1/suggest", { query }).catch(() => ({ ok: false }));
+  const { query, answer } = asked;
+  const body = { query: query.toWellFormed?.() ?? query };
+  const { ok, said } = await call("v1/suggest", { body });
   if (asked.query !== query) return;
+  if (ok) keepRaw("suggest", { said, query, body });
   const offers = ok && said.suggestions.length ? said.suggestions : answer.next_queries.map((next) => ({ query: next }));
   fill("next", offers.map((offer) => make("li", {}, chip(offer.query, SUGGESTED[offer.kind]))), "Nothing to search next.");
 }
@@ -40,15 +45,18 @@ async function refresh(follow) {
   running = new AbortController();
   const { signal } = running;
   const count = at("results").value.trim();
-  const body = { query: asked.query, shown: [...shown], result_count: count === "" ? null : Number(count) };
+  const { query } = asked;
+  const body = { query: query.toWellFormed?.() ?? query, shown: [...shown], result_count: count === "" ? null : Number(count) };
   try {
-    const { ok, said } = await post("v1/discover", body, signal);
-    if (!ok) return complain(`${said.detail}${said.field ? ` (field: ${said.field})` : ""}`);
+    const { ok, said, problem } = await call("v1/discover", { body, signal });
+    if (!ok) return complain(problem.detail);
     await look(said, signal);
+    if (asked.query !== query) return;
+    keepRaw("discover", { said, query, body });
     at("discover-trouble").hidden = true;
     draw(said, follow);
   } catch (error) {
-    if (!signal.aborted) complain("The service did not answer.");
+    if (!signal.aborted) throw error;
   }
 }
 
@@ -66,9 +74,8 @@ async function look(found, signal) {
   const categories = new Set(ideas.map((idea) => idea.category_id).filter((id) => !paths.has(id)));
   if (!products.size && !categories.size) return;
   const wanted = [...[...products].map((id) => ["id", id]), ...[...categories].map((id) => ["category", id])];
-  const response = await fetch(`playground/products?${new URLSearchParams(wanted.slice(0, 100))}`, { signal });
-  if (!response.ok) return;
-  const known = await response.json();
+  const { ok, said: known } = await call(`playground/products?${new URLSearchParams(wanted.slice(0, 100))}`, { signal });
+  if (!ok) return;
   for (const card of known.products) cards.set(card.product_id, card);
   for (const [id, names] of Object.entries(known.categories)) paths.set(id, names);
 }
@@ -79,19 +86,21 @@ function draw(found, follow) {
     fill(`panel-${kind}`, ideas.map(drawIdea), EMPTY[found.empty[kind]] ?? "");
     at(`tab-${kind}`).replaceChildren(
       kind === "substitutes" ? "Substitutes" : "Complements", make("small", {}, String(ideas.length)),
-      ...(found.lead === kind ? [make("b", {}, "leads")] : []),
+      ...(found.lead === kind && ideas.length ? [make("b", {}, "leads")] : []),
     );
   }
   if (follow) choose(found.lead);
   const lead = found.lead === "substitutes" ? "Substitutes" : "Complements";
-  at("lead").replaceChildren(`${lead} lead: ${LEADS[found.lead_reason] ?? found.lead_reason}.`);
+  const any = KINDS.some((kind) => ideasOf(found, kind).length);
+  at("lead").replaceChildren(any ? `${lead} lead: ${LEADS[found.lead_reason] ?? found.lead_reason}.` : "");
+  at("lead").hidden = !any;
   if (found.borrowed_from) at("lead").append(" Borrowed from ", make("q", {}, found.borrowed_from), ".");
   drawShown();
 }
 
 function drawIdea(idea) {
   const pictured = idea.product_ids.some((id) => ownPicture(cards.get(id)));
-  const head = make("div", { className: "idea-head" }, make("h3", {}, asked.chip(idea.query, null, idea.label)));
+  const head = make("div", { className: "idea-head" }, make("h3", {}, chip(idea.query, null, idea.label)));
   if (paths.has(idea.category_id)) head.append(path(paths.get(idea.category_id)));
   return make("section", { className: "idea" }, head, make("ul", { className: "products" }, ...idea.product_ids.map((id) => drawProduct(id, pictured))));
 }
@@ -134,7 +143,7 @@ function picture(card) {
 }
 
 async function mark(id, tick) {
-  const boxes = () => [...at("discover").querySelectorAll('[role="tabpanel"]:not([hidden]) input')];
+  const boxes = () => [...at("discover").querySelectorAll('.panel:not([hidden]) input')];
   const place = boxes().indexOf(tick);
   shown.add(id);
   await refresh(false);
@@ -158,26 +167,7 @@ function drawShown() {
   at("shown-box").hidden = !chips.length;
 }
 
-function choose(kind) {
-  for (const other of KINDS) {
-    const chosen = other === kind;
-    at(`tab-${other}`).setAttribute("aria-selected", String(chosen));
-    at(`tab-${other}`).tabIndex = chosen ? 0 : -1;
-    at(`panel-${other}`).hidden = !chosen;
-  }
-}
-
-for (const [i, kind] of KINDS.entries()) {
-  at(`tab-${kind}`).addEventListener("click", () => choose(kind));
-  at(`tab-${kind}`).addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: 0, End: KINDS.length - 1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    const next = KINDS[(to + KINDS.length) % KINDS.length];
-    choose(next);
-    at(`tab-${next}`).focus();
-  });
-}
+const choose = tabs(KINDS);
 
 let waiting;
 at("results").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => asked && refresh(true), 150); });

@@ -1,157 +1,184 @@
-// All text from the service and the address is set as text, never as markup.
+// The playground: asks what is typed, and hands the answer to the modules that draw it, each named by what it draws.
 
+import { read, settle, write } from "./playground.address.js";
+import { drawAnswer } from "./playground.answer.js";
+import { call, spent } from "./playground.calls.js";
+import { drawCompare } from "./playground.compare.js";
 import { discover } from "./playground.discover.js";
-import { at, fill, make, path, post } from "./playground.parts.js";
+import { at, chip, make } from "./playground.parts.js";
+import { forgetRaw, keepRaw } from "./playground.raw.js";
+import { drawRecent, remember } from "./playground.recent.js";
+import { drawRelease, toggleRelease } from "./playground.release.js";
+import { tabs } from "./playground.tabs.js";
+import { calm, complain } from "./playground.trouble.js";
+import { drawWhy } from "./playground.why.js";
 
+const VIEWS = ["answer", "compare", "why", "raw"];
 const input = at("query");
-const TYPES = {
-  product_type: "product type", brand: "brand", attribute: "attribute", dietary: "dietary", size: "size",
-  color: "colour", material: "material", audience: "audience", occasion: "occasion", price: "price",
-};
-const SOURCES = {
-  head: "head: precomputed", tail: "tail: answered by the student", fallback: "fallback: nobody was sure",
-};
-const REASONS = {
-  precomputed: "precomputed", model: "answered by the model", backed_off_to_parent: "backed off to the parent category",
-  abstained_low_confidence: "abstained: low confidence", empty_query: "the query is empty", degraded: "degraded: a part is missing",
-};
 
-function chip(query, note, label = query) {
-  const button = make("button", { type: "button", className: "chip" }, make("span", {}, label));
-  if (note) button.append(" ", make("small", {}, note));
-  button.addEventListener("click", () => { input.value = query; ask(); input.focus(); });
-  return button;
-}
-
-const percent = (share) => `${Math.round(share * 100)}%`;
-
-function drawSpans(answer) {
-  // Offsets count characters as Python does, so surrogate pairs must count as one.
-  const characters = Array.from(answer.normalized);
-  const parts = [];
-  let end = 0;
-  for (const span of [...answer.annotations].sort((a, b) => a.start - b.start)) {
-    if (span.start < end) continue; // spans that overlap an earlier one are in the raw answer
-    parts.push(...plain(characters.slice(end, span.start)));
-    const same = span.value.toLowerCase() === span.text.toLowerCase();
-    const mark = make("mark", { className: `t-${span.type}` }, span.text);
-    mark.append(make("small", {}, same ? TYPES[span.type] ?? span.type : `${TYPES[span.type] ?? span.type}: ${span.value}`));
-    parts.push(mark);
-    end = span.end;
-  }
-  parts.push(...plain(characters.slice(end)));
-  if (!characters.length) parts.push(make("em", {}, "Nothing is left of this query after normalisation."));
-  at("spans").replaceChildren(...parts);
-  const types = [...new Set(answer.annotations.map((span) => span.type))];
-  at("legend").replaceChildren(...types.map((type) => make("li", { className: `t-${type}` }, make("i"), TYPES[type] ?? type)));
-  at("legend").hidden = !types.length;
-}
-
-function plain(characters) {
-  const text = characters.join("").trim();
-  return text ? [make("span", { className: "plain" }, text)] : [];
-}
-
-function drawCategory(category) {
-  const sure = make("div", { className: "sure" });
-  if (category.confidence === null) {
-    sure.append("no confidence");
-  } else {
-    const bar = make("i");
-    bar.style.setProperty("--share", category.confidence);
-    const track = make("div", { className: "track" }, bar);
-    track.setAttribute("aria-hidden", "true");
-    sure.append(track, make("b", { title: `confidence ${category.confidence}` }, percent(category.confidence)));
-  }
-  return make("li", {}, path(category.path), sure);
-}
-
-function drawFacts(answer, milliseconds) {
-  const facts = [
-    ["Source", SOURCES[answer.source] ?? answer.source],
-    ["Reason", REASONS[answer.reason] ?? answer.reason],
-    ["Specificity", answer.specificity ?? "not known"],
-    ["Release", answer.release],
-    ["Round trip", `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`],
-  ];
-  if (answer.borrowed_from) facts.push(["Borrowed from", answer.borrowed_from]);
-  at("facts").replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
-}
-
-function draw(answer, milliseconds) {
-  drawSpans(answer);
-  drawFacts(answer, milliseconds);
-  const abstained = answer.reason === "empty_query" ? "Type something to see categories." : "No category: the service would rather abstain than guess.";
-  fill("categories", answer.categories.map(drawCategory), abstained);
-  fill("rewrites", answer.rewrites.map((rewrite) => make("li", {}, chip(rewrite.query, `${rewrite.type} ${percent(rewrite.confidence)}`))), "No rewrites.");
-  at("raw").textContent = JSON.stringify(answer, null, 2);
-  at("result").hidden = false;
-  at("idle").hidden = true;
-}
-
-function complain(title, detail) {
-  at("trouble").replaceChildren(make("strong", {}, title), detail);
-  at("trouble").hidden = false;
-  input.setAttribute("aria-invalid", "true");
-  at("result").classList.add("stale");
-}
-
+let view = "answer";
+let about = null; // what is served, once it is known
+let shown = null; // the query whose answer is drawn
+let explained = null; // the query that is explained
 let running = new AbortController();
 
-async function ask() {
+const choose = tabs(VIEWS, (name) => {
+  view = name;
+  write({ query: input.value, view });
+  explain();
+});
+
+async function ask({ typing = false, keep = false } = {}) {
   running.abort();
   running = new AbortController();
   const { signal } = running;
   const query = input.value;
-  history.replaceState(null, "", query ? `?q=${encodeURIComponent(query.toWellFormed?.() ?? query)}` : location.pathname);
-  if (!query) {
-    at("result").hidden = at("trouble").hidden = true;
-    at("idle").hidden = false;
-    return;
-  }
+  if (!keep) write({ query, view }, { typing });
+  document.title = query ? `${query} - Querywise playground` : "Querywise playground";
+  if (!query) return rest();
+  const late = setTimeout(() => at("ask").classList.add("busy"), 150);
+  at("result").setAttribute("aria-busy", "true");
   try {
-    const started = performance.now();
-    const { ok, said: answer } = await post("v1/understand", { query }, signal);
-    const milliseconds = performance.now() - started;
-    if (!ok) return complain(answer.title, answer.field ? `${answer.detail} (field: ${answer.field})` : answer.detail);
-    at("trouble").hidden = true;
-    input.removeAttribute("aria-invalid");
-    at("result").classList.remove("stale");
-    draw(answer, milliseconds);
-    discover(query, answer, chip);
+    const body = { query: query.toWellFormed?.() ?? query };
+    const { ok, said, problem } = await call("v1/understand", { body, signal });
+    if (!ok) return refuse(problem);
+    accept(query, said, spent("v1/understand"));
+    await explain();
   } catch (error) {
-    if (!signal.aborted) complain("The service did not answer", "Check that it is running, then try again.");
+    if (!signal.aborted) throw error;
+  } finally {
+    clearTimeout(late);
+    if (running.signal === signal) idle();
   }
 }
 
-function drawGate(gate) {
-  const verdict = gate?.look ? gate.verdict : "no verdict";
-  at("serving").append(make("span", { className: gate && gate.verdict !== "PASS" ? "verdict shut" : "verdict" }, verdict));
-  if (!gate?.override) return;
-  const over = gate.look ? `over ${gate.verdict === "INCONCLUSIVE" ? "an" : "a"} ${gate.verdict}` : "without a verdict";
-  at("override").textContent = `Promoted ${over}: ${gate.override.reason}`;
-  at("override").hidden = false;
+function idle() {
+  at("ask").classList.remove("busy");
+  at("result").removeAttribute("aria-busy");
 }
+
+function rest() {
+  idle();
+  calm();
+  input.removeAttribute("aria-invalid");
+  shown = explained = null;
+  at("result").hidden = true;
+  at("idle").hidden = false;
+  at("said").textContent = "";
+}
+
+function refuse(problem) {
+  complain(problem, begin);
+  if (problem.status >= 400 && problem.status < 500 && ![401, 403, 429].includes(problem.status)) input.setAttribute("aria-invalid", "true");
+  at("result").classList.add("stale");
+}
+
+function accept(query, answer, milliseconds) {
+  calm();
+  input.removeAttribute("aria-invalid");
+  at("result").classList.remove("stale");
+  at("result").hidden = false;
+  at("idle").hidden = true;
+  if (about && ![about.release, about.other?.release].includes(answer.release)) introduce();
+  shown = query;
+  explained = null;
+  forgetRaw();
+  keepRaw("understand", { said: answer, query });
+  drawAnswer(answer, milliseconds, about?.release ?? answer.release);
+  discover(query, answer);
+}
+
+// Two views need it, and nobody else: it costs the service a pass of the student.
+async function explain() {
+  const query = shown;
+  if (query === null || query === explained || view === "answer") return;
+  const { signal } = running;
+  const panels = ["compare", "why"].map((name) => at(`panel-${name}`));
+  try {
+    const { ok, said, problem } = await call(`v1/explain?q=${encodeURIComponent(query.toWellFormed?.() ?? query)}`, { signal });
+    if (query !== shown) return;
+    if (ok) {
+      explained = query;
+      keepRaw("explain", { said, query });
+      drawCompare(said, about);
+      drawWhy(said);
+    } else {
+      const off = problem.status === 404;
+      const text = off ? "Explanations are switched off on this service." : `${problem.title}. ${problem.detail}`;
+      for (const panel of panels) panel.replaceChildren(make("p", { className: "agreement a-none" }, text));
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+function look({ query, view: wanted }) {
+  input.value = query;
+  view = VIEWS.includes(wanted) ? wanted : "answer";
+  choose(view);
+  ask({ keep: true });
+}
+
+// Asking for what is a click away is done with; the heading has the focus, so that Tab goes on from the answer.
+document.addEventListener("ask", (event) => {
+  clearTimeout(waiting);
+  input.value = event.detail;
+  settle();
+  ask();
+  remember(event.detail);
+  drawRecent();
+  scrollTo({ top: 0 });
+  at("result").hidden ? input.focus() : at("h-query").focus({ preventScroll: true });
+});
+
+document.addEventListener("look", (event) => { at(`tab-${event.detail}`).click(); at(`tab-${event.detail}`).focus(); });
+
+let waiting;
+input.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => ask({ typing: true }), 120); });
+input.addEventListener("focus", drawRecent);
+input.addEventListener("change", () => { settle(); remember(input.value); });
+at("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(waiting);
+  ask();
+  settle();
+  remember(input.value);
+  drawRecent();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, textarea, select")) {
+    event.preventDefault();
+    input.focus();
+    input.select();
+  } else if (event.key === "Escape" && !at("release").hidden) {
+    toggleRelease(false);
+    at("release-toggle").focus();
+  } else if (event.key === "Escape") {
+    event.preventDefault();
+    if (event.target === input && input.value) { clearTimeout(waiting); input.value = ""; settle(); ask(); }
+    input.focus();
+    input.select();
+  }
+});
+
+window.addEventListener("popstate", () => { settle(); look(read()); });
 
 async function introduce() {
-  const response = await fetch("v1/release").catch(() => null);
-  if (!response?.ok) return complain("No release is loaded", "The service is up and has nothing to answer from yet.");
-  const about = await response.json();
-  at("serving").textContent = `${about.shop}, release ${about.release}`;
-  drawGate(about.gate);
+  const { ok, said, problem } = await call("v1/release");
+  if (!ok) return complain(problem, begin);
+  about = said;
+  drawRelease(about);
   at("examples").querySelector("ul").replaceChildren(...about.examples.map((query) => make("li", {}, chip(query))));
   at("examples").hidden = !about.examples.length;
 }
 
-let waiting;
-input.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(ask, 120); });
-at("ask").addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(waiting); ask(); });
-at("toggle").addEventListener("click", () => {
-  const open = at("raw").toggleAttribute("hidden") === false;
-  at("toggle").setAttribute("aria-expanded", String(open));
-  at("toggle").textContent = open ? "Hide raw JSON" : "Show raw JSON";
-});
+function begin() {
+  calm();
+  if (!about) introduce();
+  look({ query: input.value, view });
+}
 
-input.value = new URLSearchParams(location.search).get("q") ?? input.value;
+drawRecent();
 introduce();
-if (input.value) ask();
+look(read());

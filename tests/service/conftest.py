@@ -294,3 +294,44 @@ def ask_together() -> Callable[..., list[tuple[int, bytes]]]:
         return await asyncio.gather(*(ask(app, query) for query in queries))
 
     return lambda app, queries: asyncio.run(gather(app, queries))
+
+
+TWO_QUERIES = ("protein", "1% milk", "Vernors  Soda", "sure", "Halfway!", "lost", "", "never seen 5")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoReleases:
+    """A folder of two releases of one shop, and what each answers, byte by byte."""
+
+    releases: Path
+    names: list[str]
+    answers: dict[str, dict[str, bytes]]
+
+
+def _build_two(folder: Path, student: Path | None) -> TwoReleases:
+    """Build two releases: the second answers each known query otherwise, and knows "sure", which the first does not."""
+    first = list(read_labels(GROCERY / "labels.jsonl"))
+    second = [replace(one, understanding=replace(one.understanding, next_queries=("other",))) for one in first]
+    sure = replace(second[0].understanding, normalized="sure", annotations=())
+    second.append(replace(second[0], query="sure", understanding=sure))
+    built = [_build(folder / "releases", None, labels=labels, student=student) for labels in (first, second)]
+    answers = {}
+    for path in built:
+        with open_release(path) as opened:
+            answers[path.name] = {query: opened.answer_bytes(query) for query in TWO_QUERIES}
+    one, other = answers.values()
+    assert all(one[query] != other[query] for query in TWO_QUERIES)
+    assert b'"source":"head"' not in one["sure"] and b'"source":"head"' in other["sure"]
+    return TwoReleases(releases=folder / "releases", names=[path.name for path in built], answers=answers)
+
+
+@pytest.fixture(scope="session")
+def two_plain(tmp_path_factory: pytest.TempPathFactory) -> TwoReleases:
+    return _build_two(tmp_path_factory.mktemp("plain"), None)
+
+
+@pytest.fixture(scope="session")
+def two_learned(tmp_path_factory: pytest.TempPathFactory, teach: Callable[..., Any]) -> TwoReleases:
+    folder = tmp_path_factory.mktemp("learned")
+    student = teach(folder / "student", Taxonomy.from_json((GROCERY / "taxonomy.json").read_bytes()))
+    return _build_two(folder, student.folder)

@@ -115,8 +115,8 @@ def test_an_error_of_the_service_is_a_problem_and_logs_no_query(ask_any, release
 def test_openapi_describes_the_head_path(ask):
     api = ask("GET", "/openapi.json").json
     assert list(api["paths"]) == [
-        *("/v1/understand", "/v1/understand/batch", "/v1/discover", "/v1/suggest", "/v1/embed"),
-        *("/v1/release", "/healthz", "/readyz"),
+        *("/v1/understand", "/v1/understand/batch", "/v1/explain", "/v1/discover", "/v1/suggest", "/v1/embed"),
+        *("/v1/release", "/healthz", "/readyz", "/v1/admin/reload", "/v1/admin/rollback"),
     ]
     post = api["paths"]["/v1/understand"]["post"]
     assert post["requestBody"]["content"]["application/json"]["schema"] == {

@@ -1,0 +1,50 @@
+"""What other parts of the service count for themselves, as metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from service.connection_limits import ConnectionOutcome
+from service.seen_series import Event
+from service.split_shadow import Differences
+
+__all__ = ["shadow_metrics", "tally_of"]
+
+_REFUSED: Final[Mapping[ConnectionOutcome, Event]] = {
+    "malformed": "refused_malformed",
+    "head_too_large": "refused_head_too_large",
+    "body_too_large": "refused_body_too_large",
+    "slow_head": "refused_slow_head",
+    "slow_body": "refused_slow_body",
+    "slow_reader": "refused_slow_reader",
+    "too_many": "refused_too_many",
+    "overloaded": "refused_overloaded",
+}
+
+
+def tally_of(outcomes: Mapping[ConnectionOutcome, int]) -> dict[Event, int]:
+    """Return what came of connections under the names of events."""
+    return {event: outcomes[outcome] for outcome, event in _REFUSED.items()}
+
+
+def shadow_metrics(found: Differences) -> Iterator[Metric]:
+    """Yield what was found about a second release in the shadow of the first, in all workers."""
+    answers = CounterMetricFamily(
+        "querywise_shadow_answers",
+        "Answers that a second release in shadow was asked for too, by what came of it; anew with each release.",
+        labels=["release", "outcome"],
+    )
+    answers.add_metric([found.other, "same"], found.compared - found.differing)
+    answers.add_metric([found.other, "different"], found.differing)
+    answers.add_metric([found.other, "dropped"], found.dropped)
+    kinds = CounterMetricFamily(
+        "querywise_shadow_differences",
+        "Those that differ, by what they differ in; one answer may in several.",
+        labels=["release", "kind"],
+    )
+    for kind, count in found.kinds.items():
+        kinds.add_metric([found.other, kind], count)
+    yield from (answers, kinds)

@@ -1,0 +1,224 @@
+"""The miss log: what is kept, what is not, and that nobody waits for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from domain.understanding import Category, Understanding, understanding_adapter
+from querywise.queries import read_query_file
+from service import Settings, create_app
+from service.misslog import Miss, MissLog, merged, read_misses
+
+
+def _answer(query: str, *, reason: str = "model", confidence: float | None = 0.5, typed: str | None = None) -> bytes:
+    source = "tail" if reason == "model" else "fallback"
+    categories = () if confidence is None else (Category(id="c1", path=("Food",), confidence=confidence),)
+    said = Understanding(
+        query=query if typed is None else typed,
+        normalized=query,
+        source=source,
+        reason=reason,  # type: ignore[arg-type]
+        release="r1",
+        categories=categories,
+    )
+    return understanding_adapter.dump_json(said)
+
+
+class _Counts(Counter[str]):
+    def __call__(self, event: str, times: int = 1) -> None:
+        self[event] += times
+
+
+def _kept(folder: Path, answers: list[bytes], **options) -> _Counts:
+    counts = _Counts()
+    log = MissLog(folder, "0", count=counts, **options)
+    log.start()
+    for answer in answers:
+        log.offer(answer)
+    log.close()
+    return counts
+
+
+def test_a_query_is_one_line_with_its_searches_and_label_reads_it(tmp_path):
+    answers = [_answer("oat milk"), _answer("zzz", reason="abstained_low_confidence", confidence=None)]
+    counts = _kept(tmp_path / "misses", [*answers, _answer("oat milk", confidence=0.75)])
+    [first, second] = [json.loads(line) for line in (tmp_path / "misses" / "misses-0.jsonl").read_text().splitlines()]
+    day = first.pop("day")
+    assert first == {
+        "query": "oat milk", "searches": 2, "source": "tail", "reason": "model", "confidence": 0.75, "release": "r1",
+    }  # fmt: skip
+    assert (second["query"], second["searches"], second["confidence"]) == ("zzz", 1, None)
+    assert len(day) == 10
+    assert +counts == {"miss_kept": 2, "miss_repeated": 1}
+    assert read_query_file(tmp_path / "misses" / "misses-0.jsonl").searches == {"oat milk": 2, "zzz": 1}
+
+
+def test_a_folder_of_several_workers_is_read_as_one(tmp_path):
+    for name in ("0", "1"):
+        log = MissLog(tmp_path, name, count=_Counts())
+        log.offer(_answer("oat milk"))
+        log.close()
+    (tmp_path / "misses-1.new").write_text("being written")
+    assert read_query_file(tmp_path).searches == {"oat milk": 2}
+
+
+def test_a_folder_without_a_log_is_a_mistake(tmp_path):
+    from domain.errors import UserError
+
+    (tmp_path / "notes.txt").write_text("oat milk")
+    with pytest.raises(UserError, match="without a .jsonl file"):
+        read_query_file(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_only_the_owner_reads_it(tmp_path):
+    _kept(tmp_path / "misses", [_answer("a")])
+    assert (tmp_path / "misses").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "misses" / "misses-0.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("typed", ["gift for anna@example.org", "4111 1111 1111 1111", "call +1 415 555 2671"])
+def test_personal_data_is_left_out_whole(tmp_path, typed):
+    from domain import normalise
+
+    counts = _kept(tmp_path, [_answer(normalise(typed), typed=typed), _answer("fine")])
+    assert counts["miss_personal"] == 1
+    assert set(read_query_file(tmp_path).searches) == {"fine"}
+
+
+def test_a_share_of_queries_is_kept_whole_and_not_of_searches(tmp_path):
+    answers = [_answer(f"query {i}") for i in range(400) for _ in range(2)]
+    counts = _kept(tmp_path, answers, share=0.5)
+    searches = read_query_file(tmp_path).searches
+    assert 140 < len(searches) < 260 and set(searches.values()) == {2}
+    assert counts["miss_sampled_out"] == 2 * (400 - len(searches))
+
+
+def test_hostile_queries_come_back_as_they_were(tmp_path):
+    queries = ['say "no"', "a\\b", "{query", "\u202eabc", "é" * 100, "drop table", "\u2028x"]
+    _kept(tmp_path, [_answer(query) for query in queries] + [_answer("")])
+    assert [miss.query for miss in read_misses(tmp_path / "misses-0.jsonl")] == queries
+
+
+def test_files_are_merged_then_put_aside_and_stay_within_their_room(tmp_path):
+    most = 40_000  # four parts of 10,000 bytes, some 75 lines each
+    log = MissLog(tmp_path, "0", count=_Counts(), most_bytes=most)
+    for _ in range(20):
+        for i in range(30):
+            log.offer(_answer(f"known {i}"))
+        log._take()
+        log._write()
+    assert [path.name for path in tmp_path.iterdir()] == ["misses-0.jsonl"]
+    assert read_query_file(tmp_path).searches == {f"known {i}": 20 for i in range(30)}
+    for i in range(2000):
+        log.offer(_answer(f"new {i}"))
+        if i % 40 == 39:
+            log._take()
+            log._write()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["misses-0.1.jsonl", "misses-0.2.jsonl", "misses-0.3.jsonl", "misses-0.jsonl"]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= most
+    assert "new 1999" in read_query_file(tmp_path).searches and "known 1" not in read_query_file(tmp_path).searches
+
+
+def test_more_than_a_file_holds_keeps_the_most_asked(tmp_path):
+    counts = _Counts()
+    log = MissLog(tmp_path, "0", count=counts, most_bytes=4 * 1000)
+    for i in range(50):
+        for _ in range(1 + i % 2):
+            log.offer(_answer(f"query {i}"))
+    log.close()
+    searches = read_query_file(tmp_path).searches
+    assert set(searches.values()) == {2} and 5 <= len(searches) <= 10
+    assert counts["miss_kept"] == len(searches) and counts["miss_failed"] == 50 - len(searches)
+
+
+def test_a_folder_that_cannot_be_made_is_counted_and_logged_once(tmp_path, caplog):
+    (tmp_path / "file").write_text("no folder")
+    counts = _Counts()
+    log = MissLog(tmp_path / "file" / "misses", "0", count=counts)
+    for _ in range(3):
+        log.offer(_answer("a"))
+        log._take()
+        log._write()
+    log.close()
+    assert counts["miss_failed"] == 1 and counts["miss_kept"] == 0
+    assert [record.message for record in caplog.records] == ["the miss log cannot be written: Not a directory"]
+
+
+def test_a_folder_that_is_deleted_comes_back(tmp_path):
+    log = MissLog(tmp_path / "misses", "0", count=_Counts())
+    for query in ("a", "b"):
+        log.offer(_answer(query))
+        log._take()
+        log._write()
+        if query == "a":
+            (tmp_path / "misses" / "misses-0.jsonl").unlink()
+            (tmp_path / "misses").rmdir()
+    log.close()
+    assert read_query_file(tmp_path / "misses").searches == {"b": 1}
+
+
+def test_a_full_disk_leaves_no_half_line_and_loses_nothing_that_comes_back(tmp_path, monkeypatch):
+    counts, real, room = _Counts(), os.write, [20]
+    log = MissLog(tmp_path, "0", count=counts)
+
+    def full(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(28, "No space left on device")
+        done = real(descriptor, bytes(data[: room[0]]))
+        room[0] -= done
+        return done
+
+    monkeypatch.setattr("service.misslog.os.write", full)
+    log.offer(_answer("a"))
+    log._take()
+    log._write()
+    assert (tmp_path / "misses-0.jsonl").read_bytes() == b"" and counts == {}
+    room[0] = 10**6
+    log.close()
+    assert read_query_file(tmp_path).searches == {"a": 1} and +counts == {"miss_kept": 1}
+
+
+def test_a_line_cut_off_by_a_crash_is_passed_over_when_merging(tmp_path):
+    miss = Miss(query="a", searches=2, source="tail", reason="model", confidence=None, release="r", day="2026-11-22")
+    path = tmp_path / "misses-0.jsonl"
+    path.write_bytes(miss.line() + b'{"query": "b", "sea' + b"\n[]\n\xff\n" + miss.line())
+    assert [(one.query, one.searches) for one in merged(read_misses(path))] == [("a", 4)]
+
+
+def test_offering_never_waits_and_what_is_too_much_is_counted(tmp_path):
+    counts = _Counts()
+    log = MissLog(tmp_path, "0", count=counts)  # its thread was never started: the slowest there is
+    answer = _answer("a")
+    began = time.perf_counter()
+    for _ in range(25_000):
+        log.offer(answer)
+    assert time.perf_counter() - began < 2
+    assert counts == {"miss_dropped": 5000}
+
+
+def test_the_service_keeps_its_misses(release, tmp_path, ask_any):
+    app = create_app(release, settings=Settings(misses=tmp_path / "misses"))
+    with app.instruments.running():
+        for query in (b"q=protein", b"q=zzz", b"q=", b"q=%FF"):
+            ask_any(app, "GET", "/v1/understand", query=query)
+        ask_any(app, "POST", "/v1/understand/batch", body=b'{"queries": ["protein", "zzz", "yyy"]}')
+    assert read_query_file(tmp_path / "misses").searches == {"zzz": 2, "yyy": 1}
+    assert not [thread for thread in threading.enumerate() if thread.name in ("misses", "beat")]
+
+
+def test_nothing_is_kept_unless_it_is_asked_for(release, tmp_path, ask_any, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = create_app(release)
+    with app.instruments.running():
+        ask_any(app, "GET", "/v1/understand", query=b"q=zzz")
+        assert app.instruments.seen.missed is None
+    assert list(tmp_path.rglob("*")) == []
