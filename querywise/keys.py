@@ -16,7 +16,7 @@ from rich.table import Table
 
 from domain.errors import UserError
 from querywise.options import JsonOption, WorkOption, console, results, shop_at, write_json
-from service.access_keys import Key, MadeKey, Role, make_secret, read_keys, write_keys
+from service.access.keys import Key, MadeKey, Role, make_secret, read_keys, write_keys
 
 __all__ = ["app", "keys_file"]
 

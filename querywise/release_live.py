@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from domain.errors import UserError
-from service.split_shadow import Differences, differences_adapter
+from service.split.shadow import Differences, differences_adapter
 
 __all__ = ["KEY_VARIABLE", "live_differences", "say_live"]
 

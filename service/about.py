@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from release import GateRecord, GateVerdict, Override, Release
-from service.releases import Following, Refused
-from service.split import Other, OtherInfo
+from service.following.following import Following, Refused
+from service.split.split import Other, OtherInfo
 
 __all__ = ["Gate", "Lineage", "ReleaseInfo", "Status", "about"]
 

@@ -19,27 +19,27 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from release import LoadRetriever, Release, open_release
 from service.about import ReleaseInfo, Status, about
-from service.access import Access
-from service.access_front import front_of, refusing
-from service.admin import add_admin_routes, add_differences_route
+from service.access.access import Access
+from service.access.front import front_of, refusing
 from service.cards import card_route
-from service.connection_limits import ConnectionLimits
+from service.connections.drain import draining
+from service.connections.limits import ConnectionLimits
 from service.discover import Discover
-from service.drain import draining
 from service.embed import Embed
 from service.explain import Explain
-from service.instruments import Instruments, board_from_environment
-from service.metrics_further import shadow_metrics, tally_of
+from service.following.admin import add_admin_routes, add_differences_route
+from service.following.following import Followed, Following
+from service.following.opening import Opener
 from service.openapi import describe
 from service.pages import page_routes
 from service.problems import Problem, from_status, problem_response
-from service.releases import Followed, Following
-from service.releases_open import Opener
 from service.reply import send_failure, sniffing_off
 from service.review import Review, review_routes
+from service.seen.further import shadow_metrics, tally_of
+from service.seen.instruments import Instruments, board_from_environment
 from service.serving import Serving
 from service.settings import Settings
-from service.split import Other, open_other
+from service.split.split import Other, open_other
 from service.suggest import Suggest
 from service.understand import UnderstandBatch, UnderstandOne
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from starlette.types import Receive, Scope
 
 from release import EmbedKind, Release
-from service.access import charge
+from service.access.access import charge
 from service.problems import Problem
 from service.reply import PostRoute
 from service.serving import Serving

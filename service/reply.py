@@ -8,25 +8,35 @@ from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
+from service.connections.one_write import Header
 from service.problems import Problem, send_problem
 from service.request_id import name_request
 from service.wire import ClientGone
 
-__all__ = ["CLIENT_GONE", "PostRoute", "send_answer", "send_failure", "sniffing_off"]
+__all__ = ["CLIENT_GONE", "HEADERS", "PostRoute", "send_answer", "send_failure", "send_unchanged", "sniffing_off"]
 
 CLIENT_GONE: Final = 499
 """The status, in logs and metrics alone, of a client that left before its request was whole."""
 
 _log = logging.getLogger(__name__)
-_JSON = (b"content-type", b"application/json")
+_JSON: Final = (b"content-type", b"application/json")
 _NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 
+HEADERS: Final = (_JSON, _NOSNIFF)
+"""Of every JSON document."""
 
-async def send_answer(send: Send, body: bytes) -> None:
-    """Send a JSON document."""
-    headers = [_JSON, _NOSNIFF, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+async def send_answer(send: Send, body: bytes, *headers: Header) -> None:
+    """Send a JSON document, with further headers."""
+    told = [*HEADERS, *headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": told})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_unchanged(send: Send, *headers: Header) -> None:
+    """Tell a client that what it has is what it would be sent."""
+    await send({"type": "http.response.start", "status": 304, "headers": [_NOSNIFF, *headers]})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def sniffing_off(send: Send) -> Send:

@@ -18,17 +18,17 @@ from typing import Final
 
 from domain.errors import ReleaseError
 from release import open_retriever
-from service.access_front import check_front
+from service.access.front import check_front
 from service.app import Service, create_app
-from service.board import Board
-from service.instruments import BOARD_VARIABLE
-from service.listen import listen
-from service.releases import Followed
-from service.releases_open import Opener, place_of
+from service.connections.listen import listen
+from service.following.following import Followed
+from service.following.opening import Opener, place_of
+from service.following.source import first_fetch, followed, source_of
+from service.seen.board import Board
+from service.seen.instruments import BOARD_VARIABLE
+from service.seen.traces import check_traces
 from service.settings import Settings, settings_adapter
-from service.source import first_fetch, followed, source_of
-from service.split import open_other
-from service.traces import check_traces
+from service.split.split import open_other
 
 __all__ = ["app_from_environment", "serve"]
 

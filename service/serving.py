@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 from release import Release
 from service.batching import Batcher
-from service.board import Slot
 from service.problems import Problem
+from service.seen.board import Slot
 from service.settings import Settings
 
 __all__ = ["Serving"]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from release.discover import EXPLORATORY_SHARE, FEW_RESULTS
 from release.student import Provider
-from service.logs import LogFormat
+from service.seen.logs import LogFormat
 
 __all__ = ["Option", "Settings", "settings_adapter"]
 
@@ -62,6 +62,7 @@ class Settings:
         shed_ms: Delay of the event loop, in milliseconds, that is kept by answering a share of requests with 503; 0:
             all are taken on, however late they will be answered.
         drain_seconds: How long a worker that is told to stop goes on, not ready, so that balancers leave it first.
+        cache_seconds: For which caches may keep an answer to a GET without asking whether it still holds.
         cors_origin: The origins whose pages may call the API, with commas between them; None: only our own.
         explain: Whether `/v1/explain` answers, which shows counts of the shop's log.
         metrics: Whether what is answered is counted, and told at `/metrics`.
@@ -125,6 +126,9 @@ class Settings:
     )
     drain_seconds: float = _option(
         0.0, "Seconds from the signal to stop in which it is not ready, and answers still.", least=0, most=600
+    )
+    cache_seconds: int = _option(
+        0, "Seconds for which an answer to a GET may be kept unasked; 0: ask each time.", least=0, most=31_536_000
     )
     cors_origin: str | None = _option(None, "Origins whose pages may call the API, with commas between; * is any.")
     explain: bool = _option(True, "Answer /v1/explain, which shows counts of the shop's log.")

@@ -13,10 +13,12 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from release import Release
-from service.access import charge
+from service.access.access import charge
+from service.caching import NO_STORE, cache_control, is_degraded, is_held, tag_of
+from service.connections.one_write import OneWrite
 from service.problems import Problem
-from service.reply import PostRoute, send_answer, send_failure
-from service.seen import Seen
+from service.reply import HEADERS, PostRoute, send_answer, send_failure, send_unchanged
+from service.seen.seen import Seen
 from service.serving import Serving
 from service.settings import Settings
 from service.texts import half_a_pair, normalised_query
@@ -33,25 +35,35 @@ class UnderstandOne:
 
     def __init__(self, serving: Serving, settings: Settings, seen: Seen | None = None) -> None:
         self._serving = serving
-        self._settings = settings
+        self._most = settings.max_body
         self._seen = seen
+        self._kept = cache_control(settings)
+        self._posted = OneWrite(*HEADERS)
+        self._got = OneWrite(*HEADERS, self._kept)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; in one piece, as each further call is felt here."""
         began = perf_counter_ns()
-        known = True
+        known, tag = True, b""
         try:
             method = scope["method"]
             if method == "POST":
                 field = "query"
-                raw = json_query(await read_json_body(scope, receive, self._settings.max_body))
+                raw = json_query(await read_json_body(scope, receive, self._most))
             elif method == "GET" or method == "HEAD":
                 field = "q"
-                raw = query_parameter(scope["query_string"], self._settings.max_body)
+                raw = query_parameter(scope["query_string"], self._most)
             else:
                 raise Problem("method-not-allowed", "Use GET or POST.", allow="GET, HEAD, POST")
             release = self._serving.release or self._serving.get()
             normalised = normalised_query(raw, field)
+            if field == "q":
+                tag = tag_of(release, normalised)
+                if is_held(scope, tag):
+                    await send_unchanged(send, self._kept, (b"etag", tag))
+                    if self._seen is not None:
+                        self._seen.request("understand", 304, began)
+                    return
             try:
                 body = release.head_answer(raw, normalised)
                 if body is None:
@@ -63,14 +75,20 @@ class UnderstandOne:
             status = await send_failure(scope, send, error)
             if self._seen is not None:
                 self._seen.request("understand", status, began)
+            return
+        if not tag:
+            if not self._posted.write(send, b"", body):
+                await send_answer(send, body)
+        elif not known and is_degraded(body):
+            await send_answer(send, body, NO_STORE)
+        elif not self._got.write(send, b"etag: %b\r\n" % tag, body):
+            await send_answer(send, body, self._kept, (b"etag", tag))
+        if self._seen is None:
+            return
+        if known:
+            self._seen.head(began, body)
         else:
-            await send_answer(send, body)
-            if self._seen is None:
-                return
-            if known:
-                self._seen.head(began, body)
-            else:
-                self._seen.miss(began, body)
+            self._seen.miss(began, body)
 
 
 class UnderstandBatch(PostRoute):

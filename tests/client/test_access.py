@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from querywise_client import Client, ConnectionFailed, Forbidden, TooManyRequests, Unauthorized
-from service.access_keys import Key, make_secret, write_keys
+from service.access.keys import Key, make_secret, write_keys
 from tests.service import conftest as service_conftest
 
 

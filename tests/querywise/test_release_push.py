@@ -22,7 +22,7 @@ from domain import Taxonomy
 from domain.label import read_labels
 from release import build_release
 from release.current import move
-from service.access_keys import Key, make_secret, write_keys
+from service.access.keys import Key, make_secret, write_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 GROCERY = ROOT / "tests" / "release" / "grocery"

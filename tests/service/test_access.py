@@ -21,11 +21,11 @@ from querywise.cli import app as program
 from querywise.keys import add
 from release import Release
 from service import Settings, create_app
-from service.access import Access
-from service.access_front import origins_of
-from service.access_keys import Key, MadeKey, digest_of, make_secret, read_keys, write_keys
-from service.access_rate import AddressBuckets, Bucket, Rate
-from service.access_ring import KeyRing
+from service.access.access import Access
+from service.access.front import origins_of
+from service.access.keys import Key, MadeKey, digest_of, make_secret, read_keys, write_keys
+from service.access.rate import AddressBuckets, Bucket, Rate
+from service.access.ring import KeyRing
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -290,7 +290,7 @@ def test_addresses_are_counted_by_site_and_are_not_without_end(monkeypatch: Any)
     assert buckets.of("2001:db8:0:1::1", 0) is not buckets.of("2001:db8::1", 0)
     assert buckets.of("10.0.0.1", 0) is not buckets.of("10.0.0.2", 0)
     assert buckets.of("fe80::1%eth0", 0) is buckets.of("fe80::2", 0) and buckets.of("no:address", 0) is not None
-    monkeypatch.setattr("service.access_rate._MOST_ADDRESSES", 8)
+    monkeypatch.setattr("service.access.rate._MOST_ADDRESSES", 8)
     for i in range(100):
         buckets.of(f"10.0.1.{i}", 1.0).due = 5.0
     assert len(buckets) <= 8

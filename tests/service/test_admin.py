@@ -17,7 +17,7 @@ import pytest
 
 from release.current import current_release, move
 from service import create_app
-from service.access_keys import Key, make_secret, write_keys
+from service.access.keys import Key, make_secret, write_keys
 from service.settings import Settings
 
 
@@ -78,6 +78,10 @@ def test_reload_and_rollback_of_two_workers(releases, two_plain, keys, run_servi
         assert kind(post(port, "/v1/admin/reload")) == (401, "unauthorized")
         assert kind(post(port, "/v1/admin/reload", "qw_wrong")) == (403, "forbidden")
         assert kind(post(port, "/v1/admin/rollback", keys["read"])) == (403, "forbidden")
+        for _ in range(600):  # the first worker answers before the second is there
+            if len(post(port, "/v1/admin/reload", keys["admin"])[1]["workers"]) == 2:
+                break
+            time.sleep(0.05)
         move(releases, second)
         status, document = post(port, "/v1/admin/reload", keys["admin"], b"{}")
         assert (status, document["release"], document["previous"]) == (200, second, first)

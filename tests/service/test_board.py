@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from service.board import COUNTERS, Board, Slot
+from service.seen.board import COUNTERS, Board, Slot
 
 ROOT = Path(__file__).resolve().parents[2]
 
 WORKER = """
 import sys
 from pathlib import Path
-from service.board import Board
+from service.seen.board import Board
 slot = Board.attach(Path(sys.argv[1]))
 slot.release, slot.generation, slot.note = "r2", 7, "why"
 slot.counters[5] += 3
@@ -93,7 +93,7 @@ def test_texts_are_cut_whole_and_replaced(tmp_path):
 def test_a_reader_never_sees_half_a_release(tmp_path):
     board = Board.create(tmp_path, 1)
     code = (
-        "import sys; from pathlib import Path; from service.board import Board\n"
+        "import sys; from pathlib import Path; from service.seen.board import Board\n"
         "slot = Board.attach(Path(sys.argv[1])); slot.release = 'a' * 60; print(slot.index, flush=True)\n"
         "for i in range(10**9): slot.release = 'ab'[i % 2] * 60\n"
     )
@@ -110,7 +110,7 @@ def test_a_reader_never_sees_half_a_release(tmp_path):
 
 
 def test_no_room_is_an_error_at_once_and_leaves_nothing(tmp_path, monkeypatch):
-    import service.board as board
+    import service.seen.board as board
 
     def full(descriptor: int, _: bytes) -> int:
         raise OSError(28, "No space left on device")

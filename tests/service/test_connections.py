@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.access_keys import Key, make_secret, write_keys
+from service.access.keys import Key, make_secret, write_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "sprinkles-for-cornelia"

@@ -26,10 +26,10 @@ from release.expected import (
     write_expected,
 )
 from service import create_app
-from service.board import Slot
-from service.metrics import Metrics
-from service.seen import Look
-from service.seen_drift import Drift, stability
+from service.seen.board import Slot
+from service.seen.drift import Drift, stability
+from service.seen.metrics import Metrics
+from service.seen.seen import Look
 
 GROCERY = Path(__file__).resolve().parents[1] / "release" / "grocery"
 HOUR = 3600

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from prometheus_client.core import Metric
 
-from service.board import Slot
-from service.metrics import Metrics
-from service.metrics_further import shadow_metrics
-from service.seen_drift import Drift
-from service.split_shadow import Differences
+from service.seen.board import Slot
+from service.seen.drift import Drift
+from service.seen.further import shadow_metrics
+from service.seen.metrics import Metrics
+from service.split.shadow import Differences
 
 yaml = pytest.importorskip("yaml", reason="PyYAML comes with others")
 

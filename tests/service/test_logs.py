@@ -11,8 +11,8 @@ import time
 import pytest
 
 from service import Settings, create_app
-from service.instruments import Instruments
-from service.logs import Lines, logging_as, render_line
+from service.seen.instruments import Instruments
+from service.seen.logs import Lines, logging_as, render_line
 
 HEADERS = ((b"content-type", b"application/json"),)
 
@@ -35,7 +35,7 @@ def logged(release, ask_any, tmp_path, monkeypatch):
     def ask(requests, **settings) -> list[str]:
         path = tmp_path / "log"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        monkeypatch.setattr("service.instruments._STDOUT", descriptor)
+        monkeypatch.setattr("service.seen.instruments._STDOUT", descriptor)
         app = create_app(release, settings=Settings(log_requests=True, **settings))
         with app.instruments.running():
             for method, path_, options in requests:
@@ -102,7 +102,7 @@ def test_every_problem_carries_the_id_of_its_request(ask, path):
 
 def test_an_answer_carries_it_only_where_requests_are_logged(release, ask, ask_any, monkeypatch):
     assert "x-request-id" not in ask("GET", "/v1/understand", query=b"q=protein").headers
-    monkeypatch.setattr("service.instruments._STDOUT", os.open(os.devnull, os.O_WRONLY))
+    monkeypatch.setattr("service.seen.instruments._STDOUT", os.open(os.devnull, os.O_WRONLY))
     app = create_app(release, settings=Settings(log_requests=True))
     with app.instruments.running():
         for path in ("/v1/understand", "/v1/release"):

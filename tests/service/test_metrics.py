@@ -22,11 +22,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from domain.understanding import Understanding, understanding_adapter
 from release import open_release
 from service import Settings, create_app
-from service.board import Slot
-from service.metrics import Metrics
-from service.seen import Seen, outcome_of, release_of
-from service.seen_beat import Beat
-from service.seen_series import BOUNDS, EVENTS, OUTCOMES, ROUTES, STATUSES, TIMED, route_of
+from service.seen.beat import Beat
+from service.seen.board import Slot
+from service.seen.metrics import Metrics
+from service.seen.seen import Seen, outcome_of, release_of
+from service.seen.series import BOUNDS, EVENTS, OUTCOMES, ROUTES, STATUSES, TIMED, route_of
 
 JSON = ((b"content-type", b"application/json"),)
 
@@ -111,7 +111,7 @@ def test_both_formats_say_the_same_and_keep_to_the_conventions(counted, ask_any)
 
 def test_latencies_fall_into_their_buckets(monkeypatch):
     seen, ends = Seen(Slot.alone()), iter([50_000, 50_001, 1_999_999, 10**9, 3 * 10**9])
-    monkeypatch.setattr("service.seen.perf_counter_ns", lambda: next(ends))
+    monkeypatch.setattr("service.seen.seen.perf_counter_ns", lambda: next(ends))
     for _ in range(5):
         seen.head(0, b"")
     [family] = [f for f in Metrics(lambda: [seen.slot.read()]).collect() if "duration" in f.name]
@@ -133,7 +133,7 @@ def test_the_outcome_is_read_from_the_answer_whatever_the_query(raw):
 
 
 def test_places_do_not_overlap():
-    from service import seen_series as series
+    from service.seen import series
 
     places = [series.request_at(route, status) for route in ROUTES for status in STATUSES]
     places += [series.answers_at(route, outcome) for route in series.ANSWERING for outcome in OUTCOMES]

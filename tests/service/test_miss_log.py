@@ -14,7 +14,7 @@ import pytest
 from domain.understanding import Category, Understanding, understanding_adapter
 from querywise.queries import read_query_file
 from service import Settings, create_app
-from service.misslog import Miss, MissLog, merged, read_misses
+from service.seen.misslog import Miss, MissLog, merged, read_misses
 
 
 def _answer(query: str, *, reason: str = "model", confidence: float | None = 0.5, typed: str | None = None) -> bytes:
@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_no_half_line_and_loses_nothing_that_comes_back(tmp_p
         room[0] -= done
         return done
 
-    monkeypatch.setattr("service.misslog.os.write", full)
+    monkeypatch.setattr("service.seen.misslog.os.write", full)
     log.offer(_answer("a"))
     log._take()
     log._write()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.shed import Shedder
+from service.connections.shed import Shedder
 
 
 def test_the_share_by_hand() -> None:

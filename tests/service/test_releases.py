@@ -20,12 +20,12 @@ from release.current import move
 from release.manifest import content_hash, digest_files, read_manifest, write_manifest
 from service import create_app
 from service.app import Service
-from service.board import Board
-from service.instruments import BOARD_VARIABLE
-from service.releases import Followed
-from service.releases_open import Opener, place_of
+from service.following.following import Followed
+from service.following.opening import Opener, place_of
+from service.following.source import source_of
+from service.seen.board import Board
+from service.seen.instruments import BOARD_VARIABLE
 from service.settings import Settings
-from service.source import source_of
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_what_was_refused_for_a_passing_reason_is_tried_when_asked(releases, two
     async def scenario(app: Service) -> None:
         move(releases, second)
         with monkeypatch.context() as patch:
-            patch.setattr("service.releases_open.open_release", fail)
+            patch.setattr("service.following.opening.open_release", fail)
             await app.following.look()
         assert about(app)["release"] == first and "MemoryError" in app.following.refused.reason
         await app.following.look()
@@ -324,7 +324,7 @@ def test_one_worker_verifies_and_the_others_trust_it(releases, two_plain, tmp_pa
         verified.append(verify)
         return open_release(folder, verify=verify, **options)
 
-    monkeypatch.setattr("service.releases_open.open_release", opened)
+    monkeypatch.setattr("service.following.opening.open_release", opened)
     place = place_of(releases / "current")
     (tmp_path / "shared").mkdir()
     for _ in range(3):

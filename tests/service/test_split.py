@@ -14,11 +14,11 @@ from domain.errors import ReleaseError
 from domain.understanding import Annotation, Category, Rewrite, Understanding
 from release import open_release
 from service import create_app
-from service.access_keys import Key, make_secret, write_keys
+from service.access.keys import Key, make_secret, write_keys
 from service.app import Service
 from service.settings import Settings
-from service.split import Share
-from service.split_shadow import Differences, Shadow, differences_of
+from service.split.shadow import Differences, Shadow, differences_of
+from service.split.split import Share
 
 JSON = (b"content-type", b"application/json")
 
@@ -175,7 +175,7 @@ def wait_for(shadow: Shadow, compared: int) -> Differences:
 def test_in_shadow_the_first_answers_all_and_differences_are_counted(two_plain, caplog):
     first, second = two_plain.names
     app = open_with(two_plain, shadow=True)
-    caplog.set_level("INFO", "service.split_shadow")
+    caplog.set_level("INFO", "service.split.shadow")
 
     async def scenario() -> Differences:
         for _ in range(3):
@@ -196,7 +196,7 @@ def test_in_shadow_the_first_answers_all_and_differences_are_counted(two_plain, 
 
 def test_queries_are_told_only_where_they_are_logged_and_redacted(two_plain, caplog):
     app = open_with(two_plain, shadow=True, log_queries=True)
-    caplog.set_level("INFO", "service.split_shadow")
+    caplog.set_level("INFO", "service.split.shadow")
 
     async def scenario() -> Differences:
         await ask(app, "/v1/understand", b'{"query":"SURE"}')

@@ -16,8 +16,8 @@ import pytest
 
 from domain.errors import UserError
 from service import Settings, create_app
-from service.instruments import Instruments
-from service.traces import is_asked_by_environment, open_traces
+from service.seen.instruments import Instruments
+from service.seen.traces import is_asked_by_environment, open_traces
 
 otlp = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2", reason="the extra otel")
 

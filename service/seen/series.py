@@ -1,6 +1,6 @@
 """Where each thing that is counted stands in a slab.
 
-Everything is named once, here: what counts adds to a place, and `service.metrics` reads the places back by name.
+Everything is named once, here: what counts adds to a place, and `service.seen.metrics` reads the places back by name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from domain.understanding import Reason, Source
-from service.board import COUNTERS, GAUGES
+from service.seen.board import COUNTERS, GAUGES
 
 __all__ = [
     "ANSWERING",
@@ -75,7 +75,7 @@ Event = Literal[
 Attributes:
     reload_ok: A release took the place of another.
     reload_refused: A release could not be served, and the old one stayed.
-    refused_malformed: A connection ended before the service saw a request, as `service.connection_limits` says of
+    refused_malformed: A connection ended before the service saw a request, as `service.connections.limits` says of
         this one and the next seven: what came was no HTTP.
     refused_head_too_large: The head of the request was too large.
     refused_body_too_large: Its body was.
@@ -159,7 +159,7 @@ _ANSWERS: Final = _REQUESTS + len(ROUTES) * len(STATUSES)
 _EVENTS: Final = _ANSWERS + len(ANSWERING) * len(OUTCOMES)
 _HISTOGRAMS: Final = _EVENTS + len(EVENTS)
 DRIFT: Final = _HISTOGRAMS + len(TIMED) * _WIDTH
-"""Where the counts of `service.seen_drift` begin, which take the rest of a slab."""
+"""Where the counts of `service.seen.drift` begin, which take the rest of a slab."""
 
 assert DRIFT < COUNTERS // 2 and len(GAUGE_NAMES) <= GAUGES
 

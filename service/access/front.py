@@ -9,8 +9,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import UserError
-from service.access import Access
-from service.access_keys import read_keys
+from service.access.access import Access
+from service.access.keys import read_keys
 from service.reply import send_failure
 from service.settings import Settings
 

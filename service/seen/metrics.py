@@ -24,8 +24,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from service.board import Slab
-from service.seen_series import (
+from service.seen.board import Slab
+from service.seen.series import (
     ANSWERING,
     BOUNDS,
     EVENTS,

@@ -7,9 +7,9 @@ from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from service.connection_limits import ConnectionOutcome
-from service.seen_series import Event
-from service.split_shadow import Differences
+from service.connections.limits import ConnectionOutcome
+from service.seen.series import Event
+from service.split.shadow import Differences
 
 __all__ = ["shadow_metrics", "tally_of"]
 

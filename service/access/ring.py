@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from domain.errors import UserError
-from service.access_keys import Key, Role, read_keys
-from service.access_rate import Bucket
+from service.access.keys import Key, Role, read_keys
+from service.access.rate import Bucket
 
 __all__ = ["Holder", "KeyRing"]
 

@@ -15,18 +15,18 @@ from starlette.types import ASGIApp
 
 from domain.errors import UserError
 from domain.privacy import redact
-from service.board import Board, Slab, Slot
-from service.logs import Lines, logging_as
-from service.metrics import Metrics, metrics_route
-from service.misslog import MissLog
-from service.seen import Seen
-from service.seen_beat import Beat
-from service.seen_drift import Drift
-from service.seen_requests import RequestLog, Watch
-from service.seen_series import Event
+from service.seen.beat import Beat
+from service.seen.board import Board, Slab, Slot
+from service.seen.drift import Drift
+from service.seen.logs import Lines, logging_as
+from service.seen.metrics import Metrics, metrics_route
+from service.seen.misslog import MissLog
+from service.seen.requests import RequestLog, Watch
+from service.seen.seen import Seen
+from service.seen.series import Event
+from service.seen.traces import Traces, is_asked_by_environment, open_traces
 from service.serving import Serving
 from service.settings import Settings
-from service.traces import Traces, is_asked_by_environment, open_traces
 
 __all__ = ["BOARD_VARIABLE", "Instruments", "board_from_environment"]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from domain.privacy import personal_data
-from service.seen_series import Event
+from service.seen.series import Event
 
 __all__ = ["Miss", "MissLog", "merged", "read_misses"]
 

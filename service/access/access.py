@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 
 from starlette.types import Scope
 
-from service.access_rate import AddressBuckets, Bucket, Rate
-from service.access_ring import KeyRing
+from service.access.rate import AddressBuckets, Bucket, Rate
+from service.access.ring import KeyRing
 from service.problems import Problem
 from service.settings import Settings
 

@@ -20,7 +20,7 @@ _OTHER_FILES: Final = 256
 
 _OPTIONS: Final[dict[str, Any]] = {
     "factory": True,
-    "http": "service.connections:Connection",
+    "http": "service.connections.protocol:Connection",
     "ws": "none",
     "lifespan": "on",
     "log_level": "warning",

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from service.seen import Seen
-from service.seen_drift import Drift
-from service.seen_process import beat
-from service.seen_series import EVENTS, OUTCOMES, TIMED, Event, Timed, answers_at, histogram_at
+from service.seen.drift import Drift
+from service.seen.process import beat
+from service.seen.seen import Seen
+from service.seen.series import EVENTS, OUTCOMES, TIMED, Event, Timed, answers_at, histogram_at
 
 __all__ = ["Beat"]
 

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, Protocol, cast, get_args
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from service.connections.shed import Shedder
 from service.settings import Settings
-from service.shed import Shedder
 
 __all__ = ["ConnectionLimits", "ConnectionOutcome", "Watched"]
 

@@ -17,7 +17,7 @@ from domain.errors import ReleaseError
 from release import LoadRetriever, Release, open_release
 from service.serving import Serving
 from service.settings import Settings
-from service.split_shadow import Shadow
+from service.split.shadow import Shadow
 
 __all__ = ["Other", "OtherInfo", "Share", "open_other"]
 

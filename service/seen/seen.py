@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from time import perf_counter_ns
 from typing import Final
 
-from service.board import Slot
-from service.seen_series import (
+from service.seen.board import Slot
+from service.seen.series import (
     ANSWERING,
     BOUNDS,
     OUTCOMES,

@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from service.connection_limits import ConnectionLimits, ConnectionOutcome, Waiting
+from service.connections.limits import ConnectionLimits, ConnectionOutcome, Waiting
 from service.problems import Problem
 
 __all__ = ["Connection"]
@@ -73,7 +73,7 @@ class Connection(HttpToolsProtocol):
                 self._count_unfinished(len(data))
 
     def waits(self) -> tuple[Waiting, Any] | None:
-        """Return what the client keeps the service waiting for, as `service.connection_limits.Watched` says."""
+        """Return what the client keeps the service waiting for, as `service.connections.limits.Watched` says."""
         unread = self.transport.get_write_buffer_size()
         if unread:
             return "reader", unread

@@ -11,7 +11,7 @@ from typing import Final
 from domain.errors import ReleaseError
 from release.elsewhere import is_url
 from release.remote import Mirror
-from service.releases import CURRENT, Followed, link_in
+from service.following.following import CURRENT, Followed, link_in
 from service.settings import Settings
 
 __all__ = ["first_fetch", "followed", "source_of"]

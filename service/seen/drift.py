@@ -38,9 +38,9 @@ from release.expected import (
     words_of,
 )
 from release.manifest import EXPECTED
-from service.board import COUNTERS, Slab, Slot
-from service.seen import Look
-from service.seen_series import DRIFT
+from service.seen.board import COUNTERS, Slab, Slot
+from service.seen.seen import Look
+from service.seen.series import DRIFT
 
 __all__ = ["Drift", "Stability", "stability"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.board import Slot
-from service.seen_series import Gauge, gauge_at
+from service.seen.board import Slot
+from service.seen.series import Gauge, gauge_at
 
 __all__ = ["beat"]
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.logs import Lines, LogFormat, render_line, timestamp
 from service.reply import CLIENT_GONE
 from service.request_id import name_request, request_id
-from service.seen import Seen, outcome_of, release_of
-from service.seen_series import Route, route_of
-from service.traces import Traces
+from service.seen.logs import Lines, LogFormat, render_line, timestamp
+from service.seen.seen import Seen, outcome_of, release_of
+from service.seen.series import Route, route_of
+from service.seen.traces import Traces
 
 __all__ = ["RequestLog", "Watch"]
 

@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 from domain.errors import QuerywiseError, ReleaseError
 from release import Release
 from release.manifest import MANIFEST
-from service.releases_open import Opener, Place, place_of
+from service.following.opening import Opener, Place, place_of
 from service.serving import Serving
 
 __all__ = ["CURRENT", "Followed", "Following", "Outcome", "Refused", "Source", "link_in"]

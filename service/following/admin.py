@@ -14,12 +14,12 @@ from starlette.requests import Request
 
 from domain.errors import QuerywiseError
 from release import rollback
-from service.board import Board
+from service.following.following import CURRENT, Following
 from service.problems import Problem
-from service.releases import CURRENT, Following
+from service.seen.board import Board
 from service.serving import Serving
-from service.split import Other
-from service.split_shadow import Differences
+from service.split.shadow import Differences
+from service.split.split import Other
 from service.wire import json_fields
 
 __all__ = ["Reloaded", "Worker", "add_admin_routes", "add_differences_route"]
