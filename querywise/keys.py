@@ -99,13 +99,18 @@ def list_(shop: _Shop = None, file: _File = None, work: WorkOption = None, as_js
 
 
 @app.command("revoke")
-def revoke(name: _Name, shop: _Shop = None, file: _File = None, work: WorkOption = None) -> None:
+def revoke(
+    name: _Name, shop: _Shop = None, file: _File = None, work: WorkOption = None, as_json: JsonOption = False
+) -> None:
     """Take a key away; running services know within a second."""
     with _changing(_place(shop, file, work)) as path:
         keys = _read(path)
         gone = _named(keys, name)
         write_keys(path, tuple(key for key in keys if key is not gone))
-    console.print(f"{name} ({gone.prefix}...) is no key any more")
+    if as_json:
+        write_json({"name": name, "prefix": gone.prefix})
+    else:
+        console.print(f"{name} ({gone.prefix}...) is no key any more")
 
 
 def _place(shop: Path | None, file: Path | None, work: Path | None) -> Path:

@@ -136,6 +136,8 @@ def decide(probabilities: Vector, tree: Tree, policy: Policy) -> Answered:
         return _with_others(best, chance, probabilities, tree, policy)
     for row in tree.path(best)[1:]:
         level = policy.ancestor[tree.depth[row]]
+        if level.threshold > 1:  # that no chance reaches, so that the sum below, of thousands near the root, is saved
+            continue
         chance = level.calibrated(float(probabilities[row : tree.end[row]].sum()))
         if chance >= level.threshold:
             return Answered(rows=(row,), chances=(chance,), backed_off=True)

@@ -41,13 +41,15 @@ def shop(tmp_path: Path) -> Path:
 
 def test_a_shop_that_is_not_there(told: Callable[..., str], tmp_path: Path) -> None:
     missing = tmp_path / "none"
-    line = told(students.main, "--shop", missing, "--work", tmp_path, "--gold", tmp_path / "gold.jsonl")
+    gold, apart = tmp_path / "gold.jsonl", tmp_path / "apart"
+    line = told(students.main, "--shop", missing, "--work", tmp_path, "--gold", gold, "--apart", apart)
     assert line == f"{missing} is not a folder; name the folder that holds shop.toml"
 
 
 @pytest.mark.parametrize("work", ["none", "shop/shop.toml"])
 def test_a_work_folder_without_labels(told: Callable[..., str], shop: Path, tmp_path: Path, work: str) -> None:
-    line = told(students.main, "--shop", shop, "--work", tmp_path / work, "--gold", tmp_path / "gold.jsonl")
+    gold, apart = tmp_path / "gold.jsonl", tmp_path / "apart"
+    line = told(students.main, "--shop", shop, "--work", tmp_path / work, "--gold", gold, "--apart", apart)
     assert line == f"there are no labels; run `querywise label {shop}` first"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["shop", "shop.toml"]
 

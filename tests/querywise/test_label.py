@@ -779,7 +779,7 @@ def test_with_a_tail_the_queries_of_a_file_have_to_be_worth_it(desk) -> None:
     ("options", "complaint"),
     [
         (("--queries", "nowhere.txt"), "nowhere.txt cannot be read: No such file or directory"),
-        (("--queries", "."), ". cannot be read: Is a directory"),
+        (("--queries", "."), ". cannot be read: it is a folder without a .jsonl file"),
         (("--queries", "shop.parquet"), "shop.parquet is no list of queries"),
     ],
 )

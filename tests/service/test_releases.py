@@ -85,7 +85,7 @@ def test_the_next_release_is_served_and_the_one_before_unmapped(releases, two_pl
         assert app.following.outcomes == {"loaded": 2, "refused": 0}
         await app.following.look()
         assert app.following.outcomes == {"loaded": 2, "refused": 0}
-        for _ in range(200):
+        for _ in range(2000):
             if not mapped(f"{first}/head.lmdb"):
                 break
             await asyncio.sleep(0.01)
