@@ -1,19 +1,25 @@
-"""HTTP requests a second on one core: Querywise's head path beside bare ASGI, Starlette and FastAPI, in one run.
+"""HTTP requests a second on one core: Querywise's head path beside bare ASGI, frameworks and other stores, in one run.
 
-Run: python benchmarks/serve.py [--seconds 1] [--rounds 9] [--json]
+Run: python benchmarks/serve.py [--answers 1000000] [--keep DIR] [--servers bare querywise ...] [--loads 16 256@10000]
+     [--redis-server PROGRAM] [--seconds 1] [--rounds 5] [--json]
 
-Every server answers about 1 KB of JSON, at 16 connections over loopback, one uvicorn worker with the same settings.
-The bare application is the ceiling: it sends constant bytes, and for a POST it reads the body and looks at nothing.
-Querywise does its whole work: it validates, normalises, looks up one of 10,000 queries and echoes it. The servers take
-turns of a second, so that a noisy neighbour hits all of them; the table has medians, and the median of the ratios of
-neighbouring turns. Server and load keep to a core each
-where there are two. The load generator is wrk where it is installed, else a Python client, itself the bottleneck. The
-share of the ceiling is of requests in a second of the server's processor time, which other work on the machine disturbs
-less than the clock; on an idle machine the two agree.
+Every server answers about 1 KB of JSON to one of 500 queries in turn, which are spread over all answers; one worker on
+one core. The bare application is the ceiling: uvicorn as it comes, and it sends constant bytes; of a POST it reads the
+body and looks at nothing. Querywise is the service as it is run, with its counts, headers and limits, except that it
+turns nobody away (`--shed-ms 0`). A load is a number of connections, each of which asks again as soon as it has its
+answer, or `connections@rate`, where they pause so that there are about so many requests a second. Latency under the
+first is the number of connections over the throughput, whatever the server; under the second it is what a client sees.
+
+The servers take turns of a second, so that a noisy neighbour hits all of them; the table has medians, and the median of
+the ratios of neighbouring turns. The share of the ceiling is of requests in a second of the server's processor time,
+which other work on the machine disturbs less than the clock; on an idle machine the two agree. What Redis itself takes
+is not in it. Server and load (wrk) keep to a core each where there are two. Redis needs `pip install redis hiredis` and
+a redis-server, granian `pip install granian`.
 """
 
+from __future__ import annotations
+
 import argparse
-import asyncio
 import dataclasses
 import itertools
 import json
@@ -26,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,11 +40,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote_plus
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-CONNECTIONS = 16
+from benchmarks.serve_peers import stores  # noqa: E402
+
 QUERIES = 10_000
 SENT = 500
 Method = Literal["GET", "POST"]
@@ -45,8 +54,12 @@ METHODS: tuple[Method, ...] = ("GET", "POST")
 SERVERS = {
     "bare": "bare ASGI on uvicorn: the ceiling",
     "querywise": "**Querywise, head path**",
-    "starlette": "Starlette route, bytes",
-    "fastapi": "FastAPI route, pydantic model",
+    "starlette": "Starlette route, constant bytes",
+    "fastapi": "FastAPI route, constant pydantic model",
+    "redis": "FastAPI route, pydantic model, Redis",
+    "diskcache": "FastAPI route, pydantic model, diskcache",
+    "granian-bare": "bare ASGI on granian",
+    "granian-querywise": "Querywise on granian",
 }
 
 
@@ -56,7 +69,21 @@ class Load:
 
     per_second: float
     per_cpu_second: float
+    p50_ms: float
     p99_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How much is asked: on so many connections, as fast as they are answered or at a rate."""
+
+    connections: int
+    rate: int | None
+
+    @staticmethod
+    def of(text: str) -> Asked:
+        connections, _, rate = text.partition("@")
+        return Asked(connections=int(connections), rate=int(rate) if rate else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +94,21 @@ class Server:
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Processor time used so far, user and system."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time used so far by all threads, in steps of nanoseconds."""
+        # granian answers in a process of its own.
+        parents = Path(f"/proc/{self.pid}/task").glob("*/children")
+        pids = [self.pid, *(int(child) for parent in parents for child in parent.read_text().split())]
+        threads = [thread for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def query_of(i: int) -> str:
+    """Return one of the queries that there is an answer for."""
     return f"Organic Apple Juice {i} ml"
 
 
 def build(releases: Path) -> Path:
-    """Build a release of 10,000 answers of about 1 KB."""
+    """Build a release of `QUERIES` answers of about 1 KB."""
     from domain import Taxonomy, normalise
     from domain.label import Label, Provenance
     from domain.taxonomy import Node
@@ -123,68 +154,15 @@ def build(releases: Path) -> Path:
     )
 
 
-def application(name: str) -> Any:
-    """Return one of the servers; runs in a process of its own."""
-    from domain.understanding import Understanding, understanding_adapter
-    from release import open_release
-
-    folder = Path(os.environ["BENCHMARK_RELEASE"])
+def command_of(name: str, release: Path, port: int) -> list[str]:
+    """Return what runs one of the servers."""
     if name == "querywise":
-        from service.run import RELEASE_VARIABLE, app_from_environment
-
-        os.environ[RELEASE_VARIABLE] = str(folder)
-        return app_from_environment()
-    with open_release(folder) as release:
-        body = release.answer_bytes(query_of(0))
-    length = b"%d" % len(body)
-    if name == "bare":
-
-        async def bare(scope: Any, receive: Any, send: Any) -> None:
-            if scope["method"] == "POST":
-                while (await receive()).get("more_body"):
-                    pass
-            headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-
-        return bare
-    if name == "starlette":
-        from starlette.applications import Starlette
-        from starlette.requests import Request
-        from starlette.responses import Response
-        from starlette.routing import Route
-
-        async def route(request: Request) -> Response:
-            await request.body()
-            return Response(body, media_type="application/json")
-
-        return Starlette(routes=[Route("/v1/understand", route, methods=["GET", "POST"])])
-
-    from fastapi import FastAPI
-    from pydantic import BaseModel
-
-    class Asked(BaseModel):
-        query: str
-
-    app, answer = FastAPI(), understanding_adapter.validate_json(body)
-
-    @app.get("/v1/understand")
-    async def get(q: str) -> Understanding:
-        return dataclasses.replace(answer, query=q)
-
-    @app.post("/v1/understand")
-    async def post(asked: Asked) -> Understanding:
-        return dataclasses.replace(answer, query=asked.query)
-
-    return app
-
-
-def run_server(name: str, port: int) -> None:
-    import uvicorn
-
-    quiet = {"log_level": "warning", "access_log": False, "proxy_headers": False, "server_header": False, "ws": "none"}
-    lifespan: Any = "off" if name.startswith("bare") else "on"
-    uvicorn.run(application(name), port=port, http="httptools", loop="uvloop", lifespan=lifespan, **quiet)  # type: ignore[arg-type]
+        return [sys.executable, "-m", "service", str(release), "--port", str(port), "--shed-ms", "0"]
+    if name.startswith("granian"):
+        options = ["--interface", "asgi", "--loop", "uvloop", "--no-ws", "--log-level", "warning", "--factory"]
+        made = f"benchmarks.serve_peers:{name.replace('-', '_')}"
+        return [sys.executable, "-m", "granian", *options, "--port", str(port), made]
+    return [sys.executable, "-m", "benchmarks.serve_peers", name, str(port)]
 
 
 @contextmanager
@@ -194,14 +172,15 @@ def serving(name: str, release: Path) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"BENCHMARK_RELEASE": str(release)}
-    command = [*_pinned(0), sys.executable, __file__, "--server", name, "--port", str(port)]
-    with subprocess.Popen(command, env=environment) as process:
+    with subprocess.Popen([*_pinned(0), *command_of(name, release, port)], cwd=ROOT, env=environment) as process:
         try:
             address = f"http://127.0.0.1:{port}/v1/understand"
-            for _ in range(200):
+            for _ in range(600):
                 try:
-                    urllib.request.urlopen(f"{address}?q=x", timeout=1).read()
+                    urllib.request.urlopen(f"{address}?q={quote_plus(query_of(0))}", timeout=1).read()
                     break
+                except urllib.error.HTTPError:
+                    raise
                 except OSError:
                     time.sleep(0.05)
             yield Server(address=address, pid=process.pid)
@@ -214,119 +193,97 @@ def _pinned(core: int) -> list[str]:
     return [] if alone else ["taskset", "-c", str(core)]
 
 
-def measure(server: Server, method: Method, seconds: int, scratch: Path) -> Load:
+def measure(server: Server, method: Method, asked: Asked, seconds: int, scratch: Path) -> Load:
+    """Load a server for some seconds."""
+    script = scratch / f"{method}-{asked.rate}.lua"
+    script.write_text(_lua(method, asked))
+    command = ["wrk", "-t1", f"-c{asked.connections}", f"-d{seconds}s", "--latency", "-s", str(script), server.address]
     before = server.cpu_seconds()
-    load = _wrk if shutil.which("wrk") else _python_load
-    count, p99_ms = load(server.address, method, seconds, scratch)
-    return Load(per_second=count / seconds, per_cpu_second=count / (server.cpu_seconds() - before), p99_ms=p99_ms)
-
-
-def _wrk(address: str, method: Method, seconds: int, scratch: Path) -> tuple[int, float]:
-    script = scratch / f"{method}.lua"
-    script.write_text(_lua(method))
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), address]
     output = subprocess.run([*_pinned(1), *command], capture_output=True, text=True, check=True).stdout
+    used = server.cpu_seconds() - before
     if "Non-2xx" in output or "Socket errors" in output:
         raise SystemExit(f"the server refused requests:\n{output}")
-    count, worst = re.search(r"(\d+) requests in", output), re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
-    assert count and worst, output
-    return int(count[1]), float(worst[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[worst[2]]
+    count, took = re.search(r"(\d+) requests in ([\d.]+)s", output), dict[str, float]()
+    for share, value, unit in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s)", output):
+        took[share] = float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+    assert count, output
+    total = int(count[1])
+    return Load(per_second=total / float(count[2]), per_cpu_second=total / used, p50_ms=took["50"], p99_ms=took["99"])
 
 
 def _queries() -> list[str]:
     return [query_of(i * (QUERIES // SENT)) for i in range(SENT)]
 
 
-def _lua(method: Method) -> str:
+def _lua(method: Method, asked: Asked) -> str:
     if method == "GET":
-        paths = ",".join(json.dumps(f"/v1/understand?q={query.replace(' ', '+')}") for query in _queries())
+        paths = ",".join(json.dumps(f"/v1/understand?q={quote_plus(query)}") for query in _queries())
         make = "wrk.format('GET', sent[i])"
     else:
         paths = ",".join(json.dumps(json.dumps({"query": query})) for query in _queries())
         make = "wrk.format('POST', nil, {['content-type']='application/json'}, sent[i])"
-    return f"""local sent = {{{paths}}}
+    lines = f"""local sent = {{{paths}}}
 local ready, n = {{}}, 0
 init = function(args) for i = 1, #sent do ready[i] = {make} end end
 request = function() n = n % #ready + 1; return ready[n] end
 """
-
-
-def _python_load(address: str, method: Method, seconds: int, _: Path) -> tuple[int, float]:
-    return asyncio.run(_clients(address, method, seconds))
-
-
-async def _clients(address: str, method: Method, seconds: int) -> tuple[int, float]:
-    host, port = address.split("/")[2].split(":")
-    requests = []
-    for query in _queries():
-        if method == "GET":
-            requests.append(f"GET /v1/understand?q={query.replace(' ', '+')} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
-        else:
-            body = json.dumps({"query": query})
-            head = f"POST /v1/understand HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
-            requests.append(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
-    until = time.perf_counter() + seconds
-    times: list[float] = []
-
-    async def client(offset: int) -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
-        while (started := time.perf_counter()) < until:
-            offset = (offset + 1) % len(requests)
-            writer.write(requests[offset])
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]))
-            times.append(time.perf_counter() - started)
-        writer.close()
-
-    await asyncio.gather(*(client(i * 31) for i in range(CONNECTIONS)))
-    return len(times), sorted(times)[int(len(times) * 0.99)] * 1000
+    if asked.rate is None:
+        return lines
+    # On average so long, in milliseconds, that all connections together ask at the rate.
+    return lines + f"delay = function() return math.random(0, {2 * 1000 * asked.connections // asked.rate}) end\n"
 
 
 def main() -> None:
+    global QUERIES
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=1, help="of load for each server, method and round; at most 10")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--answers", type=int, default=QUERIES)
+    parser.add_argument("--keep", type=Path, help="folder in which release and stores stay, for the next time")
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=["bare", "querywise", "starlette", "fastapi"])
+    parser.add_argument("--loads", nargs="+", type=Asked.of, default=[Asked.of("16")], metavar="CONNECTIONS[@RATE]")
+    parser.add_argument("--redis-server", default=shutil.which("redis-server"))
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--server", choices=SERVERS, help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.server:
-        run_server(options.server, options.port)
-        return
-    seconds = min(options.seconds, 10)
-    loads: dict[tuple[str, Method], list[Load]] = {(name, method): [] for name in SERVERS for method in METHODS}
-    with tempfile.TemporaryDirectory() as folder:
-        release = build(Path(folder) / "releases")
-        with ExitStack() as stack:
-            servers = {name: stack.enter_context(serving(name, release)) for name in SERVERS}
-            for turn in range(-1, options.rounds):
-                for method, name in itertools.product(METHODS, SERVERS):
-                    load = measure(servers[name], method, seconds, Path(folder))
-                    if turn >= 0:  # the first turn warms up
-                        loads[name, method].append(load)
-    fields = [field.name for field in dataclasses.fields(Load)]
-    medians = {
-        key: Load(**{name: statistics.median(getattr(load, name) for load in found) for name in fields})
-        for key, found in loads.items()
-    }
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is not installed: apt-get install wrk")
+    names = list(dict.fromkeys(["bare", *options.servers]))
+    QUERIES = options.answers
+    turns = list(itertools.product(options.loads, METHODS, names))
+    loads: dict[tuple[Asked, Method, str], list[Load]] = {turn: [] for turn in turns}
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        folder = options.keep or Path(scratch)
+        found = [path.parent for path in folder.glob("releases/20*/manifest.json")]
+        release = found[0] if found else build(folder / "releases")
+        stack.enter_context(stores(release, folder, names, options.redis_server))
+        servers = {name: stack.enter_context(serving(name, release)) for name in names}
+        for number in range(-1, options.rounds):
+            for asked, method, name in turns:
+                load = measure(servers[name], method, asked, min(options.seconds, 10), Path(scratch))
+                if number >= 0:  # the first round warms up
+                    loads[asked, method, name].append(load)
+    rows = [row(turn, loads[turn], loads[*turn[:2], "bare"]) for turn in turns]
     if options.json:
-        rows = [{"server": n, "method": m, **dataclasses.asdict(load)} for (n, m), load in medians.items()]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
-    heads = [f"{m}/s | p99 ms | {m}/CPU s | of ceiling" for m in METHODS]
-    lines = [f"| server | {' | '.join(heads)} |", "|---" * (1 + 4 * len(METHODS)) + "|"]
-    for name, title in SERVERS.items():
-        cells = [title]
-        for method in METHODS:
-            load = medians[name, method]
-            share = statistics.median(
-                mine.per_cpu_second / ceiling.per_cpu_second
-                for mine, ceiling in zip(loads[name, method], loads["bare", method], strict=True)
-            )
-            cells += [f"{load.per_second:,.0f}", f"{load.p99_ms:.2f}", f"{load.per_cpu_second:,.0f}", f"{share:.0%}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("| connections | method | server | requests/s | a CPU second | of ceiling | p50 ms | p99 ms |\n")
+    sys.stdout.write("|---" * 8 + "|\n")
+    for each in rows:
+        figures = f"{each['per_second']:,.0f} | {each['per_cpu_second']:,.0f} | {each['of_ceiling']:.0%}"
+        latency = f"{each['p50_ms']:.2f} | {each['p99_ms']:.2f}"
+        sys.stdout.write(f"| {each['load']} | {each['method']} | {each['server']} | {figures} | {latency} |\n")
+
+
+def row(turn: tuple[Asked, Method, str], loads: list[Load], ceilings: list[Load]) -> dict[str, Any]:
+    """Return what a server came to under one load: medians over the rounds, and the median of the ratios in each."""
+    asked, method, name = turn
+    medians = {
+        field.name: statistics.median(getattr(load, field.name) for load in loads) for field in dataclasses.fields(Load)
+    }
+    ratios = [mine.per_cpu_second / theirs.per_cpu_second for mine, theirs in zip(loads, ceilings, strict=True)]
+    load = f"{asked.connections} at {asked.rate:,}/s" if asked.rate else str(asked.connections)
+    told = {"load": load, "method": method, "server": SERVERS[name], "of_ceiling": statistics.median(ratios)}
+    return told | medians | {"lowest": min(ratios), "highest": max(ratios)}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """HTTP requests a second on the CPU for queries without a precomputed answer, batching off and on, and with one.
 
-Run: python benchmarks/serve_tail.py --release FOLDER --queries FILE [--seconds 1] [--rounds 3] [--json]
+Run: python benchmarks/serve_tail.py --release FOLDER --queries FILE [--rate 2000] [--seconds 1] [--rounds 3] [--json]
 
 The release has a student; the file has a query a line, and those with a precomputed answer are left out. Each server is
 the service as it is run, one worker on one core; wrk makes the load on the other where there are two. `wait 0` collects
-only while a pass is under way, `wait 200` at most 200 microseconds more. The servers take turns of a second, so that a
-noisy neighbour hits all of them; the table has medians.
+only while a pass is under way, `wait 200` at most 200 microseconds more. Each connection asks again as soon as it has
+its answer; with `--rate` 16 of them pause so that there are about so many requests a second, and nothing else is
+measured. The servers take turns of a second, so that a noisy neighbour hits all of them; the table has medians.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 CONNECTIONS = (1, 16, 64)
+AT_RATE = 16
 MOST = 500
 SERVERS = {
     "off": [],
@@ -91,7 +93,18 @@ def serving(release: Path, options: Sequence[str]) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*_pinned(0), sys.executable, "-m", "service", str(release), "--port", str(port), *options]
+    command = [
+        *_pinned(0),
+        sys.executable,
+        "-m",
+        "service",
+        str(release),
+        "--port",
+        str(port),
+        "--shed-ms",
+        "0",
+        *options,
+    ]
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
             for _ in range(400):
@@ -130,13 +143,16 @@ def _ms(value: str, unit: str) -> float:
     return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
-def lua(queries: Sequence[str]) -> str:
-    """Return a script for wrk that asks queries in turn."""
+def lua(queries: Sequence[str], rate: int | None) -> str:
+    """Return a script for wrk that asks queries in turn, at a rate, or each as soon as the one before is answered."""
+    # On average so many milliseconds that all connections together ask at the rate.
+    pause = f"delay = function() return math.random(0, {2 * 1000 * AT_RATE // rate}) end" if rate else ""
     sent = ",".join(json.dumps(f"/v1/understand?q={quote_plus(query)}") for query in queries)
     return f"""local sent = {{{sent}}}
 local ready, n = {{}}, 0
 init = function(args) for i = 1, #sent do ready[i] = wrk.format('GET', sent[i]) end end
 request = function() n = n % #ready + 1; return ready[n] end
+{pause}
 """
 
 
@@ -144,6 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", type=Path, required=True, help="folder of a release with a student")
     parser.add_argument("--queries", type=Path, required=True, help="file with a query a line")
+    parser.add_argument("--rate", type=int, help="requests a second")
     parser.add_argument("--seconds", type=int, default=1, help="of a turn; at most 5")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
@@ -151,12 +168,12 @@ def main() -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not installed: apt-get install wrk")
     release, seconds = options.release.resolve(), min(options.seconds, 5)
-    turns = [(*turn, connections) for connections in CONNECTIONS for turn in TURNS]
+    turns = [(*turn, connections) for connections in ((AT_RATE,) if options.rate else CONNECTIONS) for turn in TURNS]
     loads: dict[tuple[str, str, int], list[Load]] = {turn: [] for turn in turns}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         scripts = {name: Path(scratch) / f"{name}.lua" for name in ("head", "tail")}
         for name, queries in queries_of(release, options.queries).items():
-            scripts[name].write_text(lua(queries))
+            scripts[name].write_text(lua(queries, options.rate))
         servers = {name: stack.enter_context(serving(release, given)) for name, given in SERVERS.items()}
         for number in range(-1, options.rounds):
             for path, server, connections in turns:

@@ -4,6 +4,7 @@ Only light names are exported here, because the service imports them; the loader
 imported by module: `domain.ingest`, `domain.context`, `domain.retrieval`.
 """
 
+import domain.telemetry  # noqa: F401
 from domain.errors import QuerywiseError, UserError
 from domain.taxonomy import Taxonomy
 from domain.text import normalise

@@ -31,9 +31,9 @@ def normalise(text: str) -> str:
     The function is idempotent and total: ``normalise(normalise(s)) == normalise(s)`` and no string makes it raise.
     """
     folded = text.lower() if text.isascii() else _fold(text)
-    if not _PLAIN(folded):
-        folded = _strip(folded)
-    words = folded.split()
+    if _PLAIN(folded):
+        return " ".join(folded.split())
+    words = _strip(folded).split()
     if "&" in words:
         words = ["and" if word == "&" else word for word in words]
     return " ".join(words)

@@ -117,7 +117,9 @@ class HeadStore:
         except AttributeError:
             # The file never changes, so each thread can keep one transaction for good.
             get = self._of_thread.get = self._environment().begin().get
-        value: bytes | None = get(key_of(normalised))
+        # As key_of does, without a call that would be felt.
+        key = normalised.encode()
+        value: bytes | None = get(key if len(key) <= _LONGEST_KEY else key_of(normalised))
         return value
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:

@@ -7,6 +7,7 @@ whoever has an answer of the release that is served has nothing to be sent.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
@@ -33,7 +34,13 @@ def cache_control(settings: Settings) -> Header:
 
 def tag_of(release: Release, normalised: str) -> bytes:
     """Return the entity tag of an answer to a GET, quotes included; a query with half a surrogate pair has none."""
-    return b'"%b-%08x"' % (release.id.encode(), crc32(normalised.encode()))
+    return b'"%b-%08x"' % (_opaque(release.id), crc32(normalised.encode()))
+
+
+@lru_cache(maxsize=8)
+def _opaque(release_id: str) -> bytes:
+    """Return an id with nothing in it that may not stand in a tag."""
+    return re.sub(r"[^!#-~]", "_", release_id).encode()
 
 
 def is_degraded(answer: bytes) -> bool:
@@ -44,6 +51,6 @@ def is_degraded(answer: bytes) -> bool:
 def is_held(scope: Scope, tag: bytes) -> bool:
     """Whether the client says, in ``If-None-Match``, that it has the answer; tags are compared weakly."""
     for name, value in scope["headers"]:
-        if name == b"if-none-match" and (tag in value or value.strip() == b"*"):
-            return value.strip() == b"*" or tag in _tags(value)
+        if name == b"if-none-match" and (value.strip() == b"*" or tag in _tags(value)):
+            return True
     return False

@@ -142,9 +142,10 @@ def describe(schema: dict[str, Any], settings: Settings) -> dict[str, Any]:
                 "summary": "Understand one query, given in the address",
                 "operationId": "understand_get",
                 "parameters": [
-                    {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}, "example": _QUERY}
+                    {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}, "example": _QUERY},
+                    {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
                 ],
-                "responses": _responses("Understanding"),
+                "responses": _kept(_responses("Understanding")),
             },
         },
         "/v1/understand/batch": {
@@ -226,6 +227,14 @@ def _body(model: str, example: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(model: str) -> dict[str, Any]:
     return {"200": {"description": "The answer", "content": {"application/json": {"schema": _reference(model)}}}}
+
+
+def _kept(responses: dict[str, Any]) -> dict[str, Any]:
+    """Add what caches are told, and the answer to one that has what it would be sent."""
+    tag = {"description": "Of the release and the normalised query", "schema": {"type": "string"}}
+    control = {"description": "How long the answer may be kept", "schema": {"type": "string"}}
+    unchanged = {"description": "What `If-None-Match` names is still the answer", "headers": {"ETag": tag}}
+    return {"200": responses["200"] | {"headers": {"ETag": tag, "Cache-Control": control}}, "304": unchanged}
 
 
 def _refusals() -> dict[str, Any]:

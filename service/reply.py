@@ -26,10 +26,10 @@ HEADERS: Final = (_JSON, _NOSNIFF)
 """Of every JSON document."""
 
 
-async def send_answer(send: Send, body: bytes, *headers: Header) -> None:
-    """Send a JSON document, with further headers."""
-    told = [*HEADERS, *headers, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 200, "headers": told})
+async def send_answer(send: Send, body: bytes) -> None:
+    """Send a JSON document."""
+    headers = [*HEADERS, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 from release import Release
 from service.access.access import charge
 from service.caching import NO_STORE, cache_control, is_degraded, is_held, tag_of
-from service.connections.one_write import OneWrite
+from service.connections.one_write import Header, OneWrite
 from service.problems import Problem
-from service.reply import HEADERS, PostRoute, send_answer, send_failure, send_unchanged
+from service.reply import HEADERS, PostRoute, send_failure, send_unchanged
 from service.seen.seen import Seen
 from service.serving import Serving
 from service.settings import Settings
@@ -25,6 +25,8 @@ from service.texts import half_a_pair, normalised_query
 from service.wire import json_object, json_query, query_parameter, read_json_body
 
 __all__ = ["UnderstandBatch", "UnderstandOne"]
+
+_NONE: Final[tuple[Header, ...]] = ()
 
 _TURN: Final = 50
 """Queries of a batch that are looked up between two chances for other requests."""
@@ -37,58 +39,64 @@ class UnderstandOne:
         self._serving = serving
         self._most = settings.max_body
         self._seen = seen
-        self._kept = cache_control(settings)
-        self._posted = OneWrite(*HEADERS)
-        self._got = OneWrite(*HEADERS, self._kept)
+        self._control = cache_control(settings)
+        self._plain = OneWrite(*HEADERS)
+        self._cached = OneWrite(*HEADERS, self._control)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; in one piece, as each further call is felt here."""
         began = perf_counter_ns()
-        known, tag = True, b""
+        writer, headers = self._plain, _NONE
         try:
-            method = scope["method"]
-            if method == "POST":
-                field = "query"
+            if scope["method"] == "POST":
                 raw = json_query(await read_json_body(scope, receive, self._most))
-            elif method == "GET" or method == "HEAD":
-                field = "q"
-                raw = query_parameter(scope["query_string"], self._most)
+                release = self._serving.release or self._serving.get()
+                normalised = normalised_query(raw, "query")
             else:
-                raise Problem("method-not-allowed", "Use GET or POST.", allow="GET, HEAD, POST")
-            release = self._serving.release or self._serving.get()
-            normalised = normalised_query(raw, field)
-            if field == "q":
+                raw = _in_address(scope, self._most)
+                release = self._serving.release or self._serving.get()
+                normalised = normalised_query(raw, "q")
                 tag = tag_of(release, normalised)
+                writer, headers = self._cached, ((b"etag", tag),)
                 if is_held(scope, tag):
-                    await send_unchanged(send, self._kept, (b"etag", tag))
-                    if self._seen is not None:
-                        self._seen.request("understand", 304, began)
+                    await self._hold(send, tag, began)
                     return
-            try:
-                body = release.head_answer(raw, normalised)
-                if body is None:
-                    known = False
-                    body = await self._serving.miss(release, raw, normalised)
-            except UnicodeEncodeError as error:
-                raise half_a_pair(field) from error
+            body = release.head_answer(raw, normalised)
+            known = body is not None
+            if body is None:
+                body = await self._serving.miss(release, raw, normalised)
+                if headers and is_degraded(body):
+                    writer, headers = self._plain, (NO_STORE,)
         except Exception as error:
-            status = await send_failure(scope, send, error)
-            if self._seen is not None:
-                self._seen.request("understand", status, began)
+            await self._fail(scope, send, error, began)
             return
-        if not tag:
-            if not self._posted.write(send, b"", body):
-                await send_answer(send, body)
-        elif not known and is_degraded(body):
-            await send_answer(send, body, NO_STORE)
-        elif not self._got.write(send, b"etag: %b\r\n" % tag, body):
-            await send_answer(send, body, self._kept, (b"etag", tag))
+        if not writer.write(send, body, *headers):
+            await writer.send(send, body, *headers)
         if self._seen is None:
             return
         if known:
             self._seen.head(began, body)
         else:
             self._seen.miss(began, body)
+
+    async def _hold(self, send: Send, tag: bytes, began: int) -> None:
+        """Tell a client that the answer it has still holds."""
+        await send_unchanged(send, self._control, (b"etag", tag))
+        if self._seen is not None:
+            self._seen.request("understand", 304, began)
+
+    async def _fail(self, scope: Scope, send: Send, error: Exception, began: int) -> None:
+        if isinstance(error, UnicodeEncodeError):
+            error = half_a_pair("query")  # an address has none
+        status = await send_failure(scope, send, error)
+        if self._seen is not None:
+            self._seen.request("understand", status, began)
+
+
+def _in_address(scope: Scope, most: int) -> str:
+    if scope["method"] not in ("GET", "HEAD"):
+        raise Problem("method-not-allowed", "Use GET or POST.", allow="GET, HEAD, POST")
+    return query_parameter(scope["query_string"], most)
 
 
 class UnderstandBatch(PostRoute):

@@ -141,11 +141,14 @@ def query_parameter(query_string: bytes, limit: int) -> str:
     """
     if len(query_string) > limit:
         raise Problem("uri-too-long", f"A query string may have {limit:,} bytes.", field="q")
-    # Looking for one byte with `in` costs three times what find does.
-    usual = query_string.startswith(b"q=") and query_string.find(b"&") < 0
-    value = (query_string[2:] if usual else _only_q(query_string)).replace(b"+", b" ")
-    if value.find(b"%") >= 0:
-        value = unquote_to_bytes(value)
+    try:
+        text = query_string.decode()
+    except UnicodeDecodeError:
+        text = "%"  # read below, where it is said what is wrong
+    # The usual one: nothing but the parameter, and nothing escaped in it but spaces.
+    if text.startswith("q=") and "%" not in text and "&" not in text:
+        return text[2:].replace("+", " ")
+    value = unquote_to_bytes(_only_q(query_string).replace(b"+", b" "))
     try:
         return value.decode()
     except UnicodeDecodeError as error:

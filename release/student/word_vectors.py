@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -68,8 +68,9 @@ class WordVectors:
                 f"{path} does not belong to the tokenizer beside it",
                 hint="run `querywise distill` again, then `release build`",
             )
-        self._features = features
-        self._vector = lru_cache(maxsize=_REMEMBERED)(self._make)
+        # Not a method: what is remembered would keep this object, and a release that was closed its megabytes, until
+        # the garbage collector comes by.
+        self._vector = lru_cache(maxsize=_REMEMBERED)(partial(_make, features, self._table, self._scales))
 
     @property
     def dimension(self) -> int:
@@ -87,12 +88,13 @@ class WordVectors:
         vectors[there] = [self._vector(word) for words in queries for word in words]
         return QueryVectors(vectors=vectors, there=there[:, :, None].astype(np.float32))
 
-    def _make(self, word: str) -> Vectors:
-        read = self._features([word])
-        kept = read.weights[0] > 0
-        rows = read.rows[0, kept]
-        vector: Vectors = (read.weights[0, kept] * self._scales[rows]) @ self._table[rows].astype(np.float32)
-        return vector
+
+def _make(features: WordFeatures, table: npt.NDArray[np.int8], scales: Vectors, word: str) -> Vectors:
+    read = features([word])
+    kept = read.weights[0] > 0
+    rows = read.rows[0, kept]
+    vector: Vectors = (read.weights[0, kept] * scales[rows]) @ table[rows].astype(np.float32)
+    return vector
 
 
 def write_table(folder: Path, table: Vectors) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pytest
 
-from querywise_client import Client
+from querywise_client import Client, ConnectionFailed
+from querywise_client.cache import AnswerCache
 from tests.client.answering import response, understanding
+from tests.service import conftest as service_conftest
 
 MILK = understanding("milk")
 
@@ -62,3 +65,31 @@ def test_only_so_many_are_kept(rogue):
 
 def understanding_kept(query: str) -> bytes:
     return response(understanding(query).partition(b"\r\n\r\n")[2], cache_control="max-age=60")
+
+
+def test_the_service_is_asked_again_and_says_that_it_still_holds(service, monkeypatch):
+    kept = []
+    keep = AnswerCache.keep
+
+    def keeping(self: AnswerCache, key: tuple[str, ...], answer: object, headers: Mapping[str, str]) -> None:
+        kept.append(headers)
+        keep(self, key, answer, headers)
+
+    monkeypatch.setattr(AnswerCache, "keep", keeping)
+    with Client(service, timeout=5, cache_size=2) as client:
+        first = client.understand("1% milk")
+        assert client.understand("1% milk") is first
+        assert client.understand("1%  MILK") is not first  # another address, which echoes another text
+    assert [headers["cache-control"] for headers in kept] == ["no-cache"] * 3
+    assert len({headers["etag"] for headers in kept}) == 1
+    assert ["content-length" in headers for headers in kept] == [True, False, True]  # the second is a 304
+
+
+def test_the_service_is_not_asked_for_as_long_as_it_says(release_folder, monkeypatch):
+    with service_conftest.running(release_folder, "--cache-seconds", "60") as port:
+        client = Client(f"http://127.0.0.1:{port}", timeout=5, cache_size=2, retries=0)
+        first = client.understand("1% milk")
+    with client:  # the service is gone
+        assert client.understand("1% milk") is first
+        with pytest.raises(ConnectionFailed):
+            client.understand("protein")

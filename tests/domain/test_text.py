@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from domain.text import normalise
+from domain.text import _strip, normalise
 
 # Surrogates are left out of text() unless asked for.
 ANY = st.text(st.characters(codec=None, exclude_categories=()))
@@ -127,3 +127,8 @@ def test_time_grows_with_length_and_no_faster(unit):
     started = time.perf_counter()
     normalise(unit * 200_000)
     assert time.perf_counter() - started < 20
+
+
+@given(st.text(st.sampled_from("aZ09 "), max_size=40))
+def test_text_without_signs_comes_out_as_it_does_by_the_long_way(text):
+    assert normalise(text) == " ".join(_strip(text.lower()).split())

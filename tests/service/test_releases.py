@@ -78,18 +78,18 @@ def test_the_next_release_is_served_and_the_one_before_unmapped(releases, two_pl
     first, second = two_plain.names
 
     async def scenario(app: Service) -> None:
-        assert app.serving.release.id == first and mapped(f"{first}/head.lmdb")
+        assert app.serving.release.id == first and mapped(f"{releases}/{first}/head.lmdb")
         move(releases, second)
         await app.following.look()
         assert app.serving.release.id == second and app.following.refused is None
         assert app.following.outcomes == {"loaded": 2, "refused": 0}
         await app.following.look()
         assert app.following.outcomes == {"loaded": 2, "refused": 0}
-        for _ in range(2000):
-            if not mapped(f"{first}/head.lmdb"):
+        for _ in range(1000):
+            if not mapped(f"{releases}/{first}/head.lmdb"):
                 break
             await asyncio.sleep(0.01)
-        assert not mapped(f"{first}/head.lmdb") and mapped(f"{second}/head.lmdb")
+        assert not mapped(f"{releases}/{first}/head.lmdb") and mapped(f"{releases}/{second}/head.lmdb")
 
     follow(releases, scenario)
 

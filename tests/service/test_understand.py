@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import pytest
 from hypothesis import given
@@ -277,3 +277,19 @@ def test_the_fast_reader_of_bodies_agrees_with_the_decoder(body):
             return problem.kind, problem.detail, problem.field
 
     assert outcome(lambda: json_query(body)) == outcome(lambda: json_object(body, "query"))
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"+", b"%", b"%20", b"%2B", b"%ff", b"=", b"q=", b"\xc3\xa9", b"\xff"])).map(
+        b"".join
+    )
+)
+def test_the_fast_reader_of_addresses_agrees_with_the_other(value):
+    try:
+        expected = unquote_to_bytes(value.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        with pytest.raises(Problem) as refused:
+            query_parameter(b"q=" + value, 65_536)
+        assert (refused.value.kind, refused.value.field) == ("invalid-encoding", "q")
+    else:
+        assert query_parameter(b"q=" + value, 65_536) == expected
