@@ -24,6 +24,7 @@ from service.connections.listen import listen
 from service.following.following import Followed
 from service.following.opening import Opener, place_of
 from service.following.source import first_fetch, followed, source_of
+from service.memory import give_back_large_blocks
 from service.seen.board import Board
 from service.seen.instruments import BOARD_VARIABLE
 from service.seen.traces import check_traces
@@ -47,6 +48,7 @@ SETTINGS_VARIABLE = "QUERYWISE_SERVICE_SETTINGS"
 
 def app_from_environment() -> Service:
     """Make the service of a worker process; its parent has verified the release."""
+    give_back_large_blocks()
     settings = settings_adapter.validate_json(os.environ.get(SETTINGS_VARIABLE, "{}"))
     link = os.environ.get(LINK_VARIABLE)
     source = followed(link, settings) if link else Path(os.environ[RELEASE_VARIABLE])
@@ -97,6 +99,7 @@ def serve(
     """
     settings = settings or Settings()
     check_front(settings)
+    give_back_large_blocks()
     if settings.otel:
         check_traces()
     source = source_of(str(release), settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,11 @@ def test_past_capacity_some_are_turned_away_and_the_others_answered_each_as_aske
     folder: Path, run_service: Any
 ) -> None:
     with run_service(folder, "--shed-ms", "1") as port:
-        counts = asyncio.run(_storm(port, 120, 2))
+        counts: Counter[int] = Counter()
+        for _ in range(15):  # a machine that has no time for the storm itself overloads nothing
+            counts.update(asyncio.run(_storm(port, 120, 2)))
+            if counts[503] > 20:
+                break
         assert set(counts) == {200, 503} and min(counts.values()) > 20, counts
         # The load has fallen: within a moment all is answered again.
         assert any(asyncio.run(_storm(port, 2, 0.3)).keys() == {200} for _ in range(20))
