@@ -1,6 +1,6 @@
 """How long a student takes to train over a whole taxonomy, part by part, and how much memory and disk it needs.
 
-    python -m benchmarks.student_scale --shop FOLDER --work FOLDER [--gold FILE] [--pseudo 200000]
+    python -m benchmarks.student_scale --shop FOLDER --work FOLDER [--gold FILE] [--pseudo 200000] [--folds 5]
 
 Trained for as many steps as draw every pseudo-query once. The shop has to be labelled (`querywise label`); its student
 is not touched. Prints Markdown.
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--gold", type=Path)
     parser.add_argument("--pseudo", type=int, default=200_000)
+    parser.add_argument("--folds", type=int, default=Settings().folds, help="trainings besides, to calibrate on")
     options = parser.parse_args()
     clock = Clock()
     try:
@@ -54,7 +55,7 @@ def main() -> None:
         with TemporaryDirectory() as scratch:
             card = distill_shop(
                 _elsewhere(shop, Path(scratch)),
-                _settings(options.pseudo),
+                _settings(options.pseudo, options.folds),
                 gold=options.gold,
                 progress=clock.tell,
             )
@@ -70,8 +71,8 @@ def main() -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _settings(pseudo: int) -> Settings:
-    settings = Settings(pseudo=pseudo)
+def _settings(pseudo: int, folds: int) -> Settings:
+    settings = Settings(pseudo=pseudo, folds=folds)
     recipe = settings.recipe
     once = math.ceil(pseudo / (recipe.batch * recipe.mix["catalogue"]))
     return replace(settings, recipe=replace(recipe, steps=max(recipe.steps, once)))

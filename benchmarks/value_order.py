@@ -118,7 +118,7 @@ def _taught(bench: Examined, chosen: Sequence[str], settings: Settings, encoders
         " ".join((f"learnt {len(taken)}{bench.less}", *sorted(taken))),
         lessons,
         settings,
-        lambda: altered(split=split, assistant=encoders),
+        lambda: altered(split=split, sentences=encoders),
     )
 
 

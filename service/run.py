@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from domain.errors import ReleaseError
+from domain.errors import ReleaseError, UserError
 from release import open_retriever
 from service.access.front import check_front
 from service.app import Service, create_app
@@ -126,7 +126,11 @@ def serve(
 @contextmanager
 def _shared_folder() -> Iterator[Path]:
     """Make a folder that the workers of this service share, and remove it however the service ends in order."""
-    folder = Path(tempfile.mkdtemp(prefix="querywise-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="querywise-"))
+    except OSError as error:
+        hint = "give the service some writable place: a tmpfs on /tmp, or TMPDIR=/dev/shm"
+        raise UserError(f"there is no folder for what the workers share: {error.strerror}", hint=hint) from None
 
     def end(number: int, _: FrameType | None) -> None:
         # uvicorn raises the signal that ended it once more when it is done, and that ends the process where it stands.

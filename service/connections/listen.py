@@ -21,6 +21,7 @@ _OTHER_FILES: Final = 256
 _OPTIONS: Final[dict[str, Any]] = {
     "factory": True,
     "http": "service.connections.protocol:Connection",
+    "loop": "service.connections.loop:Loop",
     "ws": "none",
     "lifespan": "on",
     "log_level": "warning",

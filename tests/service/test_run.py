@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from domain.errors import UserError
+from service.run import _shared_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -170,3 +174,10 @@ def test_a_damaged_release_is_refused_in_one_line(folder, tmp_path):
     run = _start(copy, "--port", "1")
     assert run.returncode == 2
     assert "taxonomy.json" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_no_folder_for_what_workers_share(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    with pytest.raises(UserError, match="no folder for what the workers share") as refused, _shared_folder():
+        pass
+    assert "TMPDIR" in refused.value.hint
