@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Literal, Protocol
 
@@ -45,6 +46,7 @@ _ALONE = re.compile(r"(?<!\w)(gallon|gal|dozen|pint|quart)(?!\w)")
 _MODEL = re.compile(r"(?<![\w.-])(?=[\w-]*\d)[\w-]+(?![\w.])")
 _MANY_IN_ONE = re.compile(r"\d[ -]?in[ -]?\d")
 _LONGEST_VALUE = 100
+_REMEMBERED = 1 << 12
 _PLAIN_WORDS = frozenset(("mp3", "mp4", "mp3s", "h2o", "7up", "7-up", "v8"))
 _FOR = re.compile(r"(?<!\w)(?:for|fits?|compatible with)(?: an?| the| my)? (\w.*)$")
 _DEVICE = re.compile(rf"(?<!\w)({_any_of(DEVICES)})s?(?!\w)")
@@ -90,18 +92,27 @@ def constraints_of(text: str, annotations: Sequence[Tag] = ()) -> tuple[Constrai
         annotations: What was said of it: dietary words and sizes are constraints whatever they are, and a value
             is a further way to say what the lexicon or a pattern found.
     """
-    found: list[Constraint] = []
-    for constraint in chain(_worded(text), _measured(text), _numbered(text)):
-        if all(constraint.end <= other.start or constraint.start >= other.end for other in found):
-            found.append(constraint)
-    return tuple(sorted(_annotated(found, text, annotations), key=lambda c: c.start))
+    found = _written(text)
+    if not annotations:
+        return found
+    return tuple(sorted(_annotated(list(found), text, annotations), key=lambda c: c.start))
 
 
 def keeps(text: str, constraint: Constraint) -> bool:
     """Whether a normalised text holds a constraint of another, in whatever words."""
-    said = {meaning for other in constraints_of(text) for meaning in other.meanings}
+    said = {meaning for other in _written(text) for meaning in other.meanings}
     said |= {implied for meaning in said for implied in IMPLIES.get(meaning, ())}
     return any(meaning in said or _says(text, meaning) for meaning in constraint.meanings)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _written(text: str) -> tuple[Constraint, ...]:
+    """Return what the lexicon and the patterns find, in order; the same texts are asked about again and again."""
+    found: list[Constraint] = []
+    for constraint in chain(_worded(text), _measured(text), _numbered(text)):
+        if all(constraint.end <= other.start or constraint.start >= other.end for other in found):
+            found.append(constraint)
+    return tuple(sorted(found, key=lambda c: c.start))
 
 
 def _says(text: str, meaning: str) -> bool:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
+from itertools import islice
 from typing import Final, Literal
 
 from pydantic import TypeAdapter
@@ -24,7 +25,7 @@ from pydantic import TypeAdapter
 from domain.constraints import Constraint, ConstraintKind, Tag, constraints_of, keeps
 from domain.errors import ReleaseError
 from domain.understanding import Rewrite, RewriteType
-from release.lenders import LENT, Lender, Lenders, Vector
+from release.lenders import LENT, SURE, Lender, Lenders, Vector
 from release.likeness import is_respelt, lacking, same_words, words_of
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "NEVER_GIVEN_UP",
     "Borrowed",
     "Borrower",
+    "Loans",
     "Relation",
     "borrow",
 ]
@@ -50,9 +52,6 @@ LEAST_CONFIDENCE: Final = 0.65
 _LEAST_WORDS: Final = 2
 """Of a lender that is lent as broader: one word is mostly too wide, as "water" is for "distilled water"."""
 
-_SURE: Final = 0.9
-"""The confidence of a synonym from which more follows; one less sure is often narrower, as salmon is for fish."""
-
 _OWN_CONFIDENCE: Final = 0.75
 """Of a lender's own query where it is wider: about what the teacher is sure of half of what it calls broader."""
 
@@ -61,6 +60,9 @@ _SPELLING_CONFIDENCE: Final = 0.95
 
 _ASKED: Final = 2
 """How many of the nearest lenders are asked in turn."""
+
+_REMEMBERED: Final = 4096
+"""Lenders whose rewrites are kept once they were read, some 5 MB."""
 
 NEVER_GIVEN_UP: Final[frozenset[ConstraintKind]] = frozenset(
     ("allergen", "dietary", "exclusion", "model", "compatibility")
@@ -99,35 +101,87 @@ class Borrower:
 
     def __init__(self, lenders: Lenders, head: Callable[[str], bytes | None]) -> None:
         self._lenders = lenders
-        self._head = head
+        # Not a method: what is remembered would keep this object, and with it a release that was closed.
+        self._rewrites = lru_cache(maxsize=_REMEMBERED)(partial(_rewrites, head))
+
+    def find(self, query: str, embedding: Vector, row: int) -> Loans | None:
+        """Return what may be borrowed from the nearest lenders as far as their words tell, or None for nothing.
+
+        Most queries end here, before anything is read of an answer.
+
+        Args:
+            query: Normalised.
+            embedding: By the student, a unit vector.
+            row: Of the query's category, in the tree.
+        """
+        words = words_of(query)
+        near = self._lenders.nearest(embedding, row, _ASKED)
+        if any(lender.query == query for lender in near):
+            # It lends nothing to itself, where it is asked as one that has no answer.
+            near = tuple(one for one in self._lenders.nearest(embedding, row, _ASKED + 1) if one.query != query)
+        related = [(lender, relation) for lender in near if (relation := _relation(words, lender)) is not None]
+        return Loans(self._lenders, self._rewrites, query, embedding, related) if related else None
 
     def borrow(self, query: str, annotations: Sequence[Tag], embedding: Vector, row: int) -> Borrowed | None:
         """Return what the first of the nearest lenders lends that lends anything, or None.
 
         Args:
-            query: The normalised query.
+            query: Normalised.
             annotations: What is known of its words.
             embedding: By the student, a unit vector.
             row: Of the query's category, in the tree.
 
         Raises:
+            ReleaseError: as `Loans.take`.
+        """
+        loans = self.find(query, embedding, row)
+        return loans.take(annotations) if loans else None
+
+
+class Loans:
+    """What may be borrowed for a query from one lender, or else from the next; only a `Borrower` makes them."""
+
+    def __init__(
+        self,
+        lenders: Lenders,
+        rewrites: Callable[[str], tuple[Rewrite, ...]],
+        query: str,
+        embedding: Vector,
+        related: Sequence[tuple[Lender, Relation]],
+    ) -> None:
+        self._lenders, self._rewrites = lenders, rewrites
+        self._query, self._embedding = query, embedding
+        self._related = related
+
+    def take(self, annotations: Sequence[Tag]) -> Borrowed | None:
+        """Return what the first lends that lends anything, or None.
+
+        Args:
+            annotations: What is known of the query's words.
+
+        Raises:
             ReleaseError: when a lender has no answer, or another one.
         """
-        need = _Need(query, annotations)
-        near = self._lenders.nearest(embedding, row, _ASKED + 1)
-        # It lends nothing to itself, where it is asked as one that has no answer.
-        for lender in [lender for lender in near if lender.query != query][:_ASKED]:
-            value = self._head(lender.query)
-            if value is None:
-                raise ReleaseError(f"the lender {lender.query!r} has no answer", hint="build a new release")
-            # A stored value is a JSON object without its first member and the brace before that.
-            borrowed = need.borrow(lender, _lent.validate_json(b"{" + value).rewrites)
+        need = _Need(self._query, annotations)
+        for lender, relation in self._related:
+            likeness = self._lenders.likeness(lender, self._embedding)
+            borrowed = need.borrow(lender, relation, self._rewrites(lender.query), likeness)
             if borrowed is not None:
                 return borrowed
         return None
 
 
-def borrow(query: str, annotations: Sequence[Tag], lender: Lender, rewrites: Sequence[Rewrite]) -> Borrowed | None:
+def _rewrites(head: Callable[[str], bytes | None], lender: str) -> tuple[Rewrite, ...]:
+    value = head(lender)
+    if value is None:
+        raise ReleaseError(f"the lender {lender!r} has no answer", hint="build a new release")
+    # A stored value is a JSON object without its first member and the brace before that.
+    return _lent.validate_json(b"{" + value).rewrites
+
+
+def borrow(
+    query: str, annotations: Sequence[Tag], lender: Lender, rewrites: Sequence[Rewrite], likeness: Sequence[float]
+) -> Borrowed | None:
     """Return what a query may borrow from one lender, or None where that is nothing.
 
     The confidence of a rewrite is the lender's, times the cosine of the two queries.
@@ -137,11 +191,27 @@ def borrow(query: str, annotations: Sequence[Tag], lender: Lender, rewrites: Seq
         annotations: What is known of its words.
         lender: A query near it in the same part of the tree.
         rewrites: Those of the lender's answer.
+        likeness: The cosine of each of them and the query.
 
     Raises:
         ReleaseError: when the answer is not the one that the lender was written with.
     """
-    return _Need(query, annotations).borrow(lender, rewrites)
+    relation = _relation(words_of(query), lender)
+    return None if relation is None else _Need(query, annotations).borrow(lender, relation, rewrites, likeness)
+
+
+def _relation(asked: Sequence[str], lender: Lender) -> Relation | None:
+    """Return how the words of a query stand to a lender's, as far as these alone tell; None where it lends nothing."""
+    said = words_of(lender.query)
+    if same_words(asked, said):
+        return "same"
+    if not lacking(said, asked):
+        return "detail" if _lends_itself(lender) and len(said) >= _LEAST_WORDS else None
+    return "synonym" if any(same_words(asked, words_of(alias)) for alias in lender.aliases) else None
+
+
+def _lends_itself(lender: Lender) -> bool:
+    return lender.finds and lender.cosine >= LEAST_COSINE_OWN
 
 
 class _Need:
@@ -151,18 +221,20 @@ class _Need:
         self._query, self._annotations = query, annotations
         self.words = words_of(query)
 
-    def borrow(self, lender: Lender, rewrites: Sequence[Rewrite]) -> Borrowed | None:
-        if len(rewrites) != len(lender.rewrites):
+    def borrow(
+        self, lender: Lender, relation: Relation, rewrites: Sequence[Rewrite], likeness: Sequence[float]
+    ) -> Borrowed | None:
+        if len(rewrites) != len(likeness):
             raise ReleaseError(f"the answer of {lender.query!r} is not its lender's", hint="build a new release")
-        loan = _Loan(self, lender, rewrites)
-        if loan.relation is None:
+        loan = _Loan(self, lender, relation, rewrites)
+        if relation == "detail" and not self.names_head(loan.said):
             return None
         offered = (
             replace(rewrite, confidence=round(rewrite.confidence * min(1.0, lender.cosine), 4))
-            for rewrite in loan.offers()
+            for rewrite in loan.offers(likeness)
         )
         taken = sorted(filter(self._takes, offered), key=lambda rewrite: -rewrite.confidence)
-        return Borrowed(query=lender.query, relation=loan.relation, rewrites=tuple(taken)) if taken else None
+        return Borrowed(query=lender.query, relation=relation, rewrites=tuple(taken)) if taken else None
 
     def names_head(self, words: Sequence[str]) -> bool:
         """Whether words name the thing itself, which is the last word of the query that is no detail of it.
@@ -197,45 +269,36 @@ class _Need:
 class _Loan:
     """What a lender has for a query, by the words of both."""
 
-    def __init__(self, need: _Need, lender: Lender, rewrites: Sequence[Rewrite]) -> None:
-        self._need, self._lender, self._rewrites = need, lender, rewrites
-        self._said = words_of(lender.query)
-        self._alias: Rewrite | None = None
-        self.relation: Relation | None = self._relation()
+    def __init__(self, need: _Need, lender: Lender, relation: Relation, rewrites: Sequence[Rewrite]) -> None:
+        self._need, self._lender, self._relation, self._rewrites = need, lender, relation, rewrites
+        self.said = words_of(lender.query)
 
-    def offers(self) -> Iterator[Rewrite]:
+    def offers(self, likeness: Sequence[float]) -> Iterator[Rewrite]:
         """Yield what may serve the query, with the confidence that the lender has in it."""
-        if self._lender.finds and self._lender.cosine >= LEAST_COSINE_OWN:
+        if _lends_itself(self._lender):
             yield from self._own()
-        if self.relation == "detail":
+        if self._relation == "detail":
             return
-        for rewrite, cosine in zip(self._rewrites, self._lender.rewrites, strict=True):
+        for rewrite, cosine in zip(self._rewrites, likeness, strict=True):
             if rewrite.type in LENT and cosine >= LEAST_COSINE[rewrite.type] and self._fits(rewrite):
                 yield rewrite
 
-    def _relation(self) -> Relation | None:
-        asked, said = self._need.words, self._said
-        if same_words(asked, said):
-            return "same"
-        if not lacking(said, asked):
-            return "detail" if self._need.names_head(said) else None
-        sure = (r for r in self._rewrites if r.type == "synonym" and r.confidence >= _SURE)
-        self._alias = next((r for r in sure if same_words(asked, words_of(r.query))), None)
-        return None if self._alias is None else "synonym"
-
     def _own(self) -> Iterator[Rewrite]:
         """Yield the lender's own query as a rewrite: a synonym, the right spelling, or something broader."""
+        asked, query = self._need.words, self._lender.query
         misspelt = any(rewrite.type == "spelling" for rewrite in self._rewrites)
-        if self._alias is not None:
-            yield replace(self._alias, query=self._lender.query)
-        elif self.relation == "same" and not misspelt and is_respelt(self._need.words, self._said):
-            yield Rewrite(query=self._lender.query, type="spelling", confidence=_SPELLING_CONFIDENCE)
-        elif self.relation == "detail" and len(self._said) >= _LEAST_WORDS:
-            yield Rewrite(query=self._lender.query, type="broader", confidence=_OWN_CONFIDENCE)
+        if self._relation == "synonym":
+            sure = (one for one in self._rewrites if one.type == "synonym" and one.confidence >= SURE)
+            aliases = (one for one in sure if same_words(asked, words_of(one.query)))
+            yield from (replace(alias, query=query) for alias in islice(aliases, 1))
+        elif self._relation == "same" and not misspelt and is_respelt(asked, self.said):
+            yield Rewrite(query=query, type="spelling", confidence=_SPELLING_CONFIDENCE)
+        elif self._relation == "detail":
+            yield Rewrite(query=query, type="broader", confidence=_OWN_CONFIDENCE)
 
     def _fits(self, rewrite: Rewrite) -> bool:
         """Whether a rewrite says something else than the query, and nothing narrower unless it is a synonym."""
         words, asked = words_of(rewrite.query), self._need.words
         if not words or same_words(words, asked):
             return False
-        return rewrite.type == "synonym" or bool(lacking(asked, words) and lacking(self._said, words))
+        return rewrite.type == "synonym" or bool(lacking(asked, words) and lacking(self.said, words))

@@ -6,6 +6,7 @@ lend is not here: their queries are keys of the head store.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,20 +18,23 @@ from pydantic import Field, TypeAdapter
 
 from domain.errors import ReleaseError
 from domain.understanding import RewriteType, Understanding
-from release.student import Student
+from release.student import Student, Tree
 
-__all__ = ["LENT", "Lender", "Lenders", "write_lenders"]
+__all__ = ["LENT", "SURE", "Lender", "Lenders", "write_lenders"]
 
 LENT: Final[frozenset[RewriteType]] = frozenset(("synonym", "broader"))
 """What is lent of an answer: another spelling of one query is none of another, and no substitute is due where the shop
 has what is asked for."""
+
+SURE: Final = 0.9
+"""The confidence of a synonym from which more follows; one less sure is often narrower, as salmon is for fish."""
 
 _ABOUT: Final = "lenders.json"
 _PLACES: Final = "places.npy"
 _QUERIES: Final = "queries.txt"
 _VECTORS: Final = "queries.npy"
 _REWRITES: Final = "rewrites.npy"
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 
 _MOST: Final = 4096
 """Lenders that are compared at most."""
@@ -39,7 +43,8 @@ _BLOCK: Final = 1024
 """Lenders compared in one product: a larger one would be spread over threads, which costs more than it saves."""
 
 _ROW, _TEXT, _FIRST, _FOUND = range(4)
-"""Columns of the places: row in the tree, where the query begins in its file, its first rewrite, and `Lender.finds`."""
+"""Columns of the places: row in the tree, where the query's line begins in its file, its first rewrite, and
+`Lender.finds`. The line has the query, and behind tabs its sure synonyms."""
 
 _AT_ONCE: Final = 4096
 _SCALE: Final = np.float32(1 / 127)
@@ -69,14 +74,27 @@ class Lender:
     Attributes:
         query: Its normal form, the key of its answer in the head store.
         cosine: Of its embedding and the other's.
-        rewrites: The cosine of each rewrite of its answer and the other query, in their order.
         finds: Whether the query is known to find products, since it was accepted as a rewrite of another.
+        aliases: The rewrites of its answer that are sure synonyms, in their order.
+        at: Its place among the lenders.
     """
 
     query: str
     cosine: float
-    rewrites: tuple[float, ...]
     finds: bool
+    aliases: tuple[str, ...] = ()
+    at: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Placed:
+    """An answer that lends, or may turn out to."""
+
+    row: int
+    query: str
+    texts: tuple[str, ...]
+    aliases: tuple[str, ...]
+    lends: bool
 
 
 def write_lenders(folder: Path, student: Student, answers: Iterable[Understanding], *, every: bool = False) -> int:
@@ -84,7 +102,8 @@ def write_lenders(folder: Path, student: Student, answers: Iterable[Understandin
 
     An answer lends if it has a category, and either a rewrite that can be lent or a query that is known to find
     products, which is lent itself. Where none does, nothing is written.
-    One lender takes 16 bytes, its query, and a byte for each number of its embedding and of those of its rewrites.
+    One lender takes 16 bytes, its query and sure synonyms, and a byte for each number of its embedding and of its
+    rewrites'.
 
     Args:
         folder: Must not exist.
@@ -94,31 +113,39 @@ def write_lenders(folder: Path, student: Student, answers: Iterable[Understandin
     """
     row = {category_id: i for i, category_id in enumerate(student.tree.ids)}
     found: set[str] = set()
-    placed: list[tuple[int, str, tuple[str, ...], bool]] = []
+    placed: list[_Placed] = []
     for answer in answers:
-        texts = tuple(rewrite.query for rewrite in answer.rewrites)
-        found.update(texts)
+        found.update(rewrite.query for rewrite in answer.rewrites)
         if answer.categories:
-            lends = every or any(rewrite.type in LENT for rewrite in answer.rewrites)
-            placed.append((row[answer.categories[0].id], answer.normalized, texts, lends))
-    lending = sorted((at, query, texts) for at, query, texts, lends in placed if lends or query in found)
+            placed.append(_placed(answer, row[answer.categories[0].id], every=every))
+    lending = sorted((one for one in placed if one.lends or one.query in found), key=lambda one: (one.row, one.query))
     if not lending:
         return 0
-    queries = [query for _, query, _ in lending]
-    lines = [f"{query}\n".encode() for query in queries]
+    lines = [("\t".join((one.query, *one.aliases)) + "\n").encode() for one in lending]
     places = np.zeros((len(lending) + 1, 4), dtype=np.int32)
-    places[:, _ROW] = [*(at for at, _, _ in lending), len(row)]
+    places[:, _ROW] = [*(one.row for one in lending), len(row)]
     places[1:, _TEXT] = np.cumsum([len(line) for line in lines])
-    places[1:, _FIRST] = np.cumsum([len(texts) for _, _, texts in lending])
-    places[:-1, _FOUND] = [query in found for query in queries]
+    places[1:, _FIRST] = np.cumsum([len(one.texts) for one in lending])
+    places[:-1, _FOUND] = [one.query in found for one in lending]
     about = _About(schema_version=_SCHEMA, lenders=len(lending), dimension=student.about.dimension)
     folder.mkdir()
     (folder / _ABOUT).write_bytes(_about.dump_json(about))
     (folder / _QUERIES).write_bytes(b"".join(lines))
     np.save(folder / _PLACES, places)
-    np.save(folder / _VECTORS, _embed(student, queries))
-    np.save(folder / _REWRITES, _embed(student, [text for _, _, texts in lending for text in texts]))
+    np.save(folder / _VECTORS, _embed(student, [one.query for one in lending]))
+    np.save(folder / _REWRITES, _embed(student, [text for one in lending for text in one.texts]))
     return len(lending)
+
+
+def _placed(answer: Understanding, row: int, *, every: bool) -> _Placed:
+    rewrites = answer.rewrites
+    return _Placed(
+        row=row,
+        query=answer.normalized,
+        texts=tuple(rewrite.query for rewrite in rewrites),
+        aliases=tuple(one.query for one in rewrites if one.type == "synonym" and one.confidence >= SURE),
+        lends=every or any(rewrite.type in LENT for rewrite in rewrites),
+    )
 
 
 def _embed(student: Student, texts: list[str]) -> _Packed:
@@ -148,18 +175,18 @@ class Lenders:
             if about.schema_version != _SCHEMA:
                 raise ValueError(f"schema version {about.schema_version}, not {_SCHEMA}")
             places = np.load(folder / _PLACES)
-            self._queries: Any = np.memmap(folder / _QUERIES, dtype=np.uint8, mode="r")
+            with (folder / _QUERIES).open("rb") as file:
+                self._queries = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             # A view without the class of the mapping, whose every slice would cost a microsecond.
             self._vectors: _Packed = np.asarray(np.load(folder / _VECTORS, mmap_mode="r"))
             self._rewrites: _Packed = np.asarray(np.load(folder / _REWRITES, mmap_mode="r"))
             for flaw in self._flaws(about, places, student):
                 raise ValueError(flaw)
-            self._queries.tobytes().decode()  # now, and not when one of them is asked
+            self._queries[:].decode()  # now, and not when one of them is asked
         except (OSError, ValueError, EOFError) as error:
             raise ReleaseError(f"{folder} cannot be read: {error}", hint=_HINT) from error
         self._places: _Places = places
-        # For each row of the tree, and for the end of it, the first lender from there on.
-        self._starts: list[int] = np.searchsorted(places[:-1, _ROW], np.arange(len(self._tree.ids) + 1)).tolist()
+        self._runs = _runs(student.tree, places[:-1, _ROW])
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -175,47 +202,42 @@ class Lenders:
             row: Of the category, in the tree.
             count: How many to return at most.
         """
-        low, high = self._run(row)
+        low, high = self._runs[row]
         if low == high:
             return ()
-        asked = embedding * _SCALE
-        cosines = self._cosines(low, high, asked)
-        if count == 1:
-            return (self._lender(low + (at := int(cosines.argmax())), float(cosines[at]), asked),)
-        # Equals stay in their order, whatever the processor sorts first.
-        best = np.argsort(-cosines, kind="stable")[:count].tolist()
-        return tuple(self._lender(low + at, float(cosines[at]), asked) for at in best)
+        cosines = self._cosines(low, high, embedding * _SCALE)
+        found = []
+        for _ in range(min(count, high - low)):
+            at = int(cosines.argmax())  # of equals the first
+            found.append(self._lender(low + at, float(cosines[at])))
+            cosines[at] = -np.inf
+        return tuple(found)
+
+    def likeness(self, lender: Lender, embedding: Vector) -> list[float]:
+        """Return the cosine of each rewrite of a lender's answer and a query, in their order.
+
+        Args:
+            lender: One of these.
+            embedding: Of the query, a unit vector.
+        """
+        first, behind = self._places[lender.at : lender.at + 2, _FIRST].tolist()
+        cosines: list[float] = (self._rewrites[first:behind].astype(np.float32) @ (embedding * _SCALE)).tolist()
+        return cosines
 
     def compared(self, row: int) -> int:
         """Return how many lenders a query of a category is compared with."""
-        low, high = self._run(row)
+        low, high = self._runs[row]
         return high - low
-
-    def _run(self, row: int) -> tuple[int, int]:
-        tree, starts = self._tree, self._starts
-        end = int(tree.end[row])
-        parent = int(tree.parent[row])
-        top = row if end > row + 1 or parent < 0 else parent
-        low, high = starts[top], starts[int(tree.end[top])]
-        if high - low > _MOST:
-            middle = (starts[row] + starts[end]) // 2
-            low = min(max(low, middle - _MOST // 2), high - _MOST)
-            high = low + _MOST
-        return low, high
 
     def _cosines(self, low: int, high: int, asked: Vector) -> Vector:
         starts = range(low, high, _BLOCK)
         blocks = [self._vectors[at : min(at + _BLOCK, high)].astype(np.float32) @ asked for at in starts]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
-    def _lender(self, at: int, cosine: float, asked: Vector) -> Lender:
-        (_, text, first, found), (_, next_text, next_first, _) = self._places[at : at + 2].tolist()
-        return Lender(
-            query=self._queries[text : next_text - 1].tobytes().decode(),
-            cosine=cosine,
-            rewrites=tuple((self._rewrites[first:next_first].astype(np.float32) @ asked).tolist()),
-            finds=bool(found),
-        )
+    def _lender(self, at: int, cosine: float) -> Lender:
+        (_, text, _, found), (_, behind, _, _) = self._places[at : at + 2].tolist()
+        query, *aliases = self._queries[text : behind - 1].decode().split("\t")
+        return Lender(query=query, cosine=cosine, finds=bool(found), aliases=tuple(aliases), at=at)
 
     def _flaws(self, about: _About, places: Any, student: Student) -> Iterator[str]:
         """Yield what is wrong with the files, each looked at only where those before it are right."""
@@ -233,5 +255,25 @@ class Lenders:
             yield f"{_VECTORS} is malformed"
         if self._rewrites.dtype != np.int8 or self._rewrites.shape != (places[-1, _FIRST], dimension):
             yield f"{_REWRITES} is malformed"
-        if (self._queries[places[1:, _TEXT] - 1] != ord("\n")).any():
+        if (np.frombuffer(self._queries, dtype=np.uint8)[places[1:, _TEXT] - 1] != ord("\n")).any():
             yield f"{_PLACES} and {_QUERIES} do not belong together"
+
+
+def _runs(tree: Tree, rows: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Return for each row of the tree the first lender that it is compared with, and the one behind the last.
+
+    Args:
+        tree: Of the student.
+        rows: That each lender stands at, in their order.
+    """
+    starts: list[int] = np.searchsorted(rows, np.arange(len(tree.ids) + 1)).tolist()
+    runs = []
+    for row, (end, parent) in enumerate(zip(tree.end.tolist(), tree.parent.tolist(), strict=True)):
+        top = row if end > row + 1 or parent < 0 else parent
+        low, high = starts[top], starts[tree.end[top]]
+        if high - low > _MOST:
+            middle = (starts[row] + starts[end]) // 2
+            low = min(max(low, middle - _MOST // 2), high - _MOST)
+            high = low + _MOST
+        runs.append((low, high))
+    return runs

@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from domain.taxonomy import Taxonomy
 from domain.understanding import Annotation, Category, Reason, Rewrite, Source, Specificity
-from release.borrow import Borrowed, Borrower
+from release.borrow import Borrower, Loans
 from release.student import SPECIFICITIES, Answered, Student, Tagger, decide
 
 __all__ = ["Place", "Tail", "TailAnswer"]
+
+Vector = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +31,19 @@ class TailAnswer:
     borrowed_from: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Decided:
+    """What is answered of categories, and the row of the first of them or else of the likeliest."""
+
+    answered: Answered
+    row: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Place:
     """Where a query stands: its unit embedding, the row of its likeliest category, and whether that one is answered."""
 
-    embedding: npt.NDArray[np.float32]
+    embedding: Vector
     row: int
     sure: bool
 
@@ -62,67 +72,52 @@ class Tail:
     def answer(self, queries: Sequence[str]) -> list[TailAnswer]:
         """Answer all queries in one pass through each model, in order."""
         predicted = self.student.predict(queries)
-        tags = self._tagger.tag(queries) if self._tagger else [()] * len(queries)
-        specificities = predicted.specificities.argmax(1).tolist()
-        return [
-            self._answer(query, tags[i], predicted.embeddings[i], predicted.probabilities[i], SPECIFICITIES[best])
-            for i, (query, best) in enumerate(zip(queries, specificities, strict=True))
-        ]
+        decided = [self._decide(chances) for chances in predicted.probabilities]
+        loans = [self._loans(*asked) for asked in zip(queries, predicted.embeddings, decided, strict=True)]
+        # Nothing is said of the words of the rest.
+        told = [i for i, (one, lent) in enumerate(zip(decided, loans, strict=True)) if one.answered.rows or lent]
+        tags = self._tagger.tag([queries[i] for i in told]) if self._tagger else [()] * len(told)
+        answers = [TailAnswer()] * len(queries)
+        for i, tagged in zip(told, tags, strict=True):
+            answers[i] = self._answer(decided[i].answered, tagged, loans[i], predicted.specificities[i])
+        return answers
 
     def place(self, query: str) -> Place:
         """Return where the student puts a query."""
         predicted = self.student.predict([query])
-        [probabilities] = predicted.probabilities
-        rows = decide(probabilities, self.student.tree, self.student.about.policy).rows
-        row = rows[0] if rows else int(probabilities.argmax())
-        return Place(embedding=predicted.embeddings[0], row=row, sure=bool(rows))
+        decided = self._decide(predicted.probabilities[0])
+        return Place(embedding=predicted.embeddings[0], row=decided.row, sure=bool(decided.answered.rows))
+
+    def _decide(self, chances: Vector) -> _Decided:
+        answered = decide(chances, self.student.tree, self.student.about.policy)
+        return _Decided(answered=answered, row=answered.rows[0] if answered.rows else int(chances.argmax()))
+
+    def _loans(self, query: str, embedding: Vector, decided: _Decided) -> Loans | None:
+        return self._borrower.find(query, embedding, decided.row) if self._borrower else None
 
     def _answer(
-        self,
-        query: str,
-        annotations: tuple[Annotation, ...],
-        embedding: npt.NDArray[np.float32],
-        probabilities: npt.NDArray[np.float32],
-        specificity: Specificity,
+        self, answered: Answered, annotations: tuple[Annotation, ...], loans: Loans | None, specificities: Vector
     ) -> TailAnswer:
-        answer = decide(probabilities, self.student.tree, self.student.about.policy)
-        row = answer.rows[0] if answer.rows else int(probabilities.argmax())
-        borrowed = self._borrow(query, annotations, embedding, row, sure=bool(answer.rows))
-        if not answer.rows and borrowed is None:
+        borrowed = loans.take(annotations) if loans else None
+        if not answered.rows and (borrowed is None or borrowed.relation == "detail"):
             return TailAnswer()
         rewrites = borrowed.rewrites if borrowed else ()
         lender = borrowed.query if borrowed else None
-        if not answer.rows:
+        if not answered.rows:
             return TailAnswer(annotations=annotations, rewrites=rewrites, borrowed_from=lender)
         return TailAnswer(
             source="tail",
-            reason="backed_off_to_parent" if answer.backed_off else "model",
-            categories=self._categories(answer),
+            reason="backed_off_to_parent" if answered.backed_off else "model",
+            categories=self._categories(answered),
             annotations=annotations,
             rewrites=rewrites,
-            specificity=specificity,
+            specificity=SPECIFICITIES[specificities.argmax()],
             borrowed_from=lender,
         )
 
-    def _categories(self, answer: Answered) -> tuple[Category, ...]:
-        ids = [self.student.tree.ids[row] for row in answer.rows]
+    def _categories(self, answered: Answered) -> tuple[Category, ...]:
+        ids = [self.student.tree.ids[row] for row in answered.rows]
         return tuple(
             Category(id=i, path=self._taxonomy.path(i), confidence=round(chance, 4))
-            for i, chance in zip(ids, answer.chances, strict=True)
+            for i, chance in zip(ids, answered.chances, strict=True)
         )
-
-    def _borrow(
-        self,
-        query: str,
-        annotations: tuple[Annotation, ...],
-        embedding: npt.NDArray[np.float32],
-        row: int,
-        *,
-        sure: bool,
-    ) -> Borrowed | None:
-        if self._borrower is None:
-            return None
-        borrowed = self._borrower.borrow(query, annotations, embedding, row)
-        if borrowed is None or not (sure or borrowed.relation in ("same", "synonym")):
-            return None
-        return borrowed

@@ -9,12 +9,66 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.problems import Problem
 
-__all__ = ["Batcher"]
+__all__ = ["Batcher", "TurnBatcher"]
 
 Answer = Callable[[Sequence[str], Sequence[str]], list[bytes]]
+
+
+class TurnBatcher:
+    """Answers the queries that have come in one turn of the event loop in one call, in the loop itself.
+
+    Nobody waits for others who may come: a query alone is answered by itself. The busier the loop, the more queries
+    have come while it was at work, and the less each of them costs.
+
+    Args:
+        answer: Answers queries, as sent and normalised, in order.
+        most: Queries of one call; others have a turn between two calls.
+    """
+
+    def __init__(self, answer: Answer, *, most: int) -> None:
+        self._answer = answer
+        self._most = most
+        self._queue: deque[_Asked] = deque()
+
+    def __len__(self) -> int:
+        """How many queries wait for a call."""
+        return len(self._queue)
+
+    async def answer(self, raw: str, normalised: str) -> bytes:
+        """Answer one query."""
+        loop = asyncio.get_running_loop()
+        asked = _Asked(raw, normalised, loop.create_future())
+        self._queue.append(asked)
+        if len(self._queue) == 1:
+            loop.call_soon(self._work, loop)
+        return await asked.answer
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        taken = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
+        if self._queue:
+            loop.call_soon(self._work, loop)
+        # The clients of the others have gone.
+        waiting = [asked for asked in taken if not asked.answer.done()]
+        if not waiting:
+            return
+        try:
+            answers = self._answer([asked.raw for asked in waiting], [asked.normalised for asked in waiting])
+        except Exception as error:
+            for asked in waiting:
+                asked.answer.set_exception(error)
+            return
+        for asked, answer in zip(waiting, answers, strict=True):
+            asked.answer.set_result(answer)
+
+
+class _Asked(NamedTuple):
+    raw: str
+    normalised: str
+    answer: asyncio.Future[bytes]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

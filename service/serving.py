@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from release import Release
-from service.batching import Batcher
+from service.batching import Batcher, TurnBatcher
 from service.problems import Problem
 from service.seen.board import Slot
 from service.settings import Settings
@@ -33,10 +33,10 @@ class _Term:
 
     Attributes:
         users: Requests that use the release and have let others have a turn meanwhile.
-        batcher: Of its student, or None where each query goes by itself.
+        batcher: Of its student: in the event loop, or beside it.
     """
 
-    def __init__(self, batcher: Batcher | None) -> None:
+    def __init__(self, batcher: Batcher | TurnBatcher) -> None:
         self.users = 0
         self.batcher = batcher
 
@@ -48,8 +48,9 @@ class Serving:
     it within one turn of the event loop needs no more than `release`; whoever awaits meanwhile holds it with `hold`,
     and a release that another one follows is closed when the last of them is done.
 
-    On the CPU the student answers in the event loop, for handing a query to a thread costs as much as the answer. A
-    search by retrieval takes milliseconds and has the thread; so has the student where it answers in batches.
+    On the CPU the student answers in the event loop, for handing a query to a thread costs as much as the answer; what
+    has come in one turn of the loop it answers together. A search by retrieval takes milliseconds and has the thread; so
+    has the student where it waits for more to come.
 
     Args:
         release: Stays the caller's to close, as does one that is set as the attribute `release`.
@@ -117,7 +118,7 @@ class Serving:
     @property
     def waiting(self) -> int:
         """How many queries wait for student or retrieval."""
-        return self._waiting + sum(len(term.batcher) for term in self._terms.values() if term.batcher is not None)
+        return self._waiting + sum(len(term.batcher) for term in self._terms.values())
 
     async def miss(self, release: Release, raw: str, normalised: str) -> bytes:
         """Answer a query that has no precomputed answer.
@@ -127,12 +128,11 @@ class Serving:
         Raises:
             UnicodeEncodeError: where `raw` has half of a surrogate pair.
         """
-        batches = self._settings.wait_us is not None and release.has_student
-        if not batches and not release.retrieves:
+        if not release.has_student and not release.retrieves:
             return release.fallback_answer(raw, normalised)
         with self.hold(release):
-            batcher = self._term(release).batcher
-            if batcher is not None:
+            if not release.retrieves:
+                batcher = self._term(release).batcher
                 if len(batcher) >= self._most_waiting:
                     return release.degraded_answer(raw, normalised)
                 raw.encode()  # here, where it fails alone
@@ -177,7 +177,7 @@ class Serving:
         """Let go of all releases, once the search that is running is done."""
         self.release = None
         for term in self._terms.values():
-            if term.batcher is not None:
+            if isinstance(term.batcher, Batcher):
                 term.batcher.close()
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._closer.shutdown(wait=True)
@@ -188,10 +188,10 @@ class Serving:
     def _term(self, release: Release) -> _Term:
         term = self._terms.get(release)
         if term is None:
-            wait_us, batcher = self._settings.wait_us, None
+            wait_us, answer = self._settings.wait_us, release.fallback_answers
+            batcher: Batcher | TurnBatcher = TurnBatcher(answer, most=_SLICE)
             if wait_us is not None and release.has_student:
-                most = self._settings.batch_max
-                batcher = Batcher(release.fallback_answers, self._thread, most=most, wait_us=wait_us)
+                batcher = Batcher(answer, self._thread, most=self._settings.batch_max, wait_us=wait_us)
             term = self._terms[release] = _Term(batcher)
         return term
 

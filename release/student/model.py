@@ -122,6 +122,7 @@ class Student:
         half = folder / HALF
         path = half if provider == "cuda" and half.is_file() else folder / MODEL
         self._session = open_session(path, provider=provider, threads=threads)
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self.provider: str = self._session.get_providers()[0]
         self._check(folder)
 
@@ -138,7 +139,7 @@ class Student:
         )
 
     def _predict(self, texts: Sequence[str]) -> Prediction:
-        embeddings, probabilities, specificities = self._session.run(None, {"rows": self.features(texts)})
+        embeddings, probabilities, specificities = self._session.run(self._outputs, {"rows": self.features(texts)})
         return Prediction(embeddings=embeddings, probabilities=probabilities[:, :-1], specificities=specificities)
 
     def _check(self, folder: Path) -> None:

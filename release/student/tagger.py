@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from domain.errors import ReleaseError
 from domain.understanding import Annotation, AnnotationType
 from release.student.model import open_session
-from release.student.tags import Scores, TypedSpan, best_tags, spans_of
+from release.student.tags import Scores, TypedSpan, best_tags, best_tags_of_one, spans_of
 from release.student.word_features import WordFeatures
 from release.student.word_vectors import TABLE, WordVectors
 
@@ -96,9 +96,11 @@ class Tagger:
         self._values = _read_values(folder)
         self._vectors = WordVectors(folder, WordFeatures(folder, bits=self.about.bits))
         self._session = open_session(folder / MODEL, provider="cpu", threads=threads)
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self._starts = np.array(self.about.starts, dtype=np.float32)
         self._ends = np.array(self.about.ends, dtype=np.float32)
         self._transitions = np.array(self.about.transitions, dtype=np.float32)
+        self._before = np.ascontiguousarray(self._transitions.T)
         self._check(folder)
 
     def tag(self, queries: Sequence[str]) -> list[tuple[Annotation, ...]]:
@@ -114,7 +116,9 @@ class Tagger:
 
     def _tags(self, queries: Sequence[Sequence[str]]) -> list[list[int]]:
         read = self._vectors(queries)
-        [scores] = self._session.run(None, {"vectors": read.vectors, "there": read.there})
+        [scores] = self._session.run(self._outputs, {"vectors": read.vectors, "there": read.there})
+        if len(queries) == 1:
+            return [best_tags_of_one(scores[0], starts=self._starts, ends=self._ends, before=self._before)]
         lengths = [len(words) for words in queries]
         best = best_tags(scores, lengths, starts=self._starts, ends=self._ends, transitions=self._transitions)
         return [tags[:length] for tags, length in zip(best.tolist(), lengths, strict=True)]

@@ -10,7 +10,7 @@ from domain.errors import ReleaseError
 from domain.text import normalise
 from domain.understanding import AnnotationType, Rewrite, RewriteType
 from release.borrow import LEAST_CONFIDENCE, LEAST_COSINE, LEAST_COSINE_OWN, Borrowed, borrow
-from release.lenders import Lender
+from release.lenders import SURE, Lender
 
 
 class Said(NamedTuple):
@@ -34,8 +34,9 @@ def ask(
     finds: bool = False,
 ) -> Borrowed | None:
     assert normalise(query) == query
-    near = Lender(query=lender, cosine=cosine, rewrites=(cosines,) * len(given), finds=finds)
-    return borrow(query, tags, near, given)
+    aliases = tuple(one.query for one in given if one.type == "synonym" and one.confidence >= SURE)
+    near = Lender(query=lender, cosine=cosine, finds=finds, aliases=aliases)
+    return borrow(query, tags, near, given, (cosines,) * len(given))
 
 
 def lent(
@@ -244,7 +245,7 @@ def test_any_query_is_borne(query: str) -> None:
 
 
 def test_an_answer_that_is_not_the_lenders_is_refused() -> None:
-    near = Lender(query="milk", cosine=0.9, rewrites=(0.9,), finds=False)
+    near = Lender(query="milk", cosine=0.9, finds=False)
     with pytest.raises(ReleaseError, match="'milk' is not its lender's") as caught:
-        borrow("oat milk", (), near, rewrites(("a", "synonym"), ("b", "broader")))
+        borrow("milks", (), near, rewrites(("a", "synonym"), ("b", "broader")), (0.9,))
     assert caught.value.hint

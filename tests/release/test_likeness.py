@@ -51,7 +51,7 @@ def test_words_that_are_the_same(one: str, other: str, same: bool) -> None:
 
 def test_what_is_lacking_is_named_as_it_was_written() -> None:
     asked = words_of("crunchy peanut buter")
-    assert asked == ["crunchy", "peanut", "buter"]
+    assert asked == ("crunchy", "peanut", "buter")
     assert lacking(asked, words_of("peanuts")) == ["crunchy", "buter"]
     assert lacking(asked, words_of("peanut butter")) == ["crunchy"]
     assert lacking([], asked) == []

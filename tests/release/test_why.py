@@ -13,7 +13,7 @@ from domain.errors import ReleaseError
 from domain.taxonomy import Node, Taxonomy
 from release import build_release, open_release, verify_release
 from release.manifest import WHY, read_manifest
-from release.why import ActedOn, Chosen, Demand, Evidence, Followed, Origin, Why, read_why
+from release.why import ActedOn, Chosen, Demand, Evidence, Followed, Origin, Why, check_whys, read_why
 
 ORIGIN = Origin(
     model="hand",
@@ -118,12 +118,18 @@ def test_reasons_that_cannot_be_kept_stop_the_build(built, tmp_path, whys, named
     assert [path.name for path in (tmp_path / "releases").iterdir()] == [".lock"]
 
 
-def test_a_damaged_file_stops_the_release_and_nothing_else_of_it_is_read(built, grocery):
+def test_a_damaged_file_is_found_by_who_verifies_and_delays_nobody_who_answers(built, grocery):
     folder = built(PROTEIN)
+    check_whys(folder, read_manifest(folder))
     data = (folder / WHY).read_bytes()
     (folder / WHY).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with open_release(folder) as release:  # every byte that answers are made of is right
+        with pytest.raises(ReleaseError, match=r"why\.lmdb does not match its digest"):
+            check_whys(release.folder, release.manifest)
     with pytest.raises(ReleaseError, match=r"why\.lmdb does not match its digest"):
-        open_release(folder)
+        verify_release(folder)
     (folder / WHY).write_bytes(b"no store")
+    with pytest.raises(ReleaseError, match=r"why\.lmdb has not the size"):
+        open_release(folder)
     with pytest.raises(ReleaseError, match=r"why\.lmdb"):
         read_why(folder, grocery.taxonomy, "protein")

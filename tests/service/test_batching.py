@@ -13,7 +13,7 @@ import pytest
 
 from release import Release
 from service import Settings, create_app
-from service.batching import Batcher
+from service.batching import Batcher, TurnBatcher
 from service.problems import Problem
 from service.serving import Serving
 
@@ -166,6 +166,69 @@ def test_closing_wakes_a_call_that_still_collects(thread):
     started = time.perf_counter()
     asyncio.run(scenario())
     assert time.perf_counter() - started < 10
+
+
+def test_what_has_come_in_one_turn_is_answered_together_in_the_loop():
+    echo = _Echo()
+
+    async def scenario() -> list[bytes]:
+        batcher = TurnBatcher(echo, most=4)
+        assert await batcher.answer("Alone", "alone") == b"Alone=alone"
+        return await asyncio.gather(*(batcher.answer(f"Q{i}", f"q{i}") for i in range(10)))
+
+    assert asyncio.run(scenario()) == [f"Q{i}=q{i}".encode() for i in range(10)]
+    assert [len(call) for call in echo.calls] == [1, 4, 4, 2]
+    assert echo.threads == {threading.get_ident()}
+
+
+def test_others_have_a_turn_between_two_calls():
+    echo, order = _Echo(), []
+
+    async def other() -> None:
+        for _ in range(3):
+            order.append(len(echo.calls))
+            await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        batcher = TurnBatcher(echo, most=1)
+        await asyncio.gather(batcher.answer("a", "a"), batcher.answer("b", "b"), other())
+        assert len(batcher) == 0
+
+    asyncio.run(scenario())
+    assert order == [0, 1, 2]
+
+
+def test_a_client_that_has_gone_is_not_answered_and_harms_nobody():
+    echo = _Echo()
+
+    async def scenario() -> None:
+        batcher = TurnBatcher(echo, most=8)
+        gone, stays = (asyncio.create_task(batcher.answer(text, text)) for text in ("gone", "stays"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert await stays == b"stays=stays"
+        alone = asyncio.create_task(batcher.answer("alone", "alone"))
+        await asyncio.sleep(0)
+        alone.cancel()
+        await asyncio.gather(alone, return_exceptions=True)
+        assert await batcher.answer("after", "after") == b"after=after"
+
+    asyncio.run(scenario())
+    assert echo.calls == [["stays"], ["after"]]
+
+
+def test_a_call_that_fails_fails_for_its_queries_alone():
+    echo = _Echo()
+    echo.error = ValueError("broken")
+
+    async def scenario() -> None:
+        batcher = TurnBatcher(echo, most=8)
+        failed = await asyncio.gather(*(batcher.answer(text, text) for text in "ab"), return_exceptions=True)
+        assert [str(error) for error in failed] == ["broken", "broken"]
+        echo.error = None
+        assert await batcher.answer("c", "c") == b"c=c"
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from distill.tagger_network import TaggerRecipe  # noqa: E402
 from domain.errors import ReleaseError  # noqa: E402
 from domain.understanding import Annotation  # noqa: E402
 from release.student.tagger import ABOUT, FILES, MODEL, VALUES, Tagger  # noqa: E402
-from release.student.tags import TypedSpan, best_tags, spans_of  # noqa: E402
+from release.student.tags import TypedSpan, best_tags, best_tags_of_one, spans_of  # noqa: E402
 from release.student.word_features import GRAMS, OWN, PIECES, WordFeatures  # noqa: E402
 from release.student.word_vectors import TABLE, WordVectors, write_table  # noqa: E402
 
@@ -242,6 +242,8 @@ def test_the_best_sequence_is_the_best_of_all() -> None:
             return float(starts[way[0]] + steps + ends[way[-1]] + sum(one[i, tag] for i, tag in enumerate(way)))
 
         assert tuple(tags[:length]) == max(itertools.product(range(3), repeat=length), key=worth)
+        before = np.ascontiguousarray(transitions.T)
+        assert best_tags_of_one(one[:length], starts=starts, ends=ends, before=before) == tags[:length]
 
 
 @pytest.mark.parametrize(
