@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from domain.context import ContextStore, DomainContext
-from domain.errors import PromptError
+from domain.errors import PromptError, ReleaseError
 from domain.files import replace_atomically
 from domain.label import read_labels
 from domain.shop import Shop
@@ -100,11 +100,18 @@ def evaluate_release(
     gates = read_gates(gates_file)
     with ExitStack() as held:
         candidate = held.enter_context(open_named(shop, release))
-        base_name = against or _base(shop, candidate.id)
-        base = held.enter_context(open_named(shop, base_name)) if base_name else None
+        base_name, base, unread = against or _base(shop, candidate.id), None, None
+        if base_name:
+            try:
+                base = held.enter_context(open_named(shop, base_name))
+            except ReleaseError as error:
+                if against:
+                    raise
+                # Damaged, or written by another version. A new release is the way out, and this must not bar it.
+                unread = str(error)
         contexts = ContextStore(shop.context_file)
         labelled = gold_of(shop, gold, candidate.taxonomy)
-        measured = _Measured(shop, candidate, base, contexts, labelled, gates)
+        measured = _Measured(shop, candidate, base, contexts, labelled, gates, unread=unread)
         decision = measured.decision()
         evaluation = measured.evaluation(decision, replayed, thorough=thorough)
         folder = shop.reports / candidate.id
@@ -145,10 +152,13 @@ class _Measured:
         contexts: ContextStore,
         gold: GoldSet | None,
         gates: Gates,
+        *,
+        unread: str | None,
     ) -> None:
         self._shop = shop
         self._candidate = candidate
         self._base = base
+        self._unread = unread
         self._contexts = contexts
         self._gold = gold
         self._gates = gates
@@ -185,6 +195,7 @@ class _Measured:
             cases=gold.cases if gold else (),
             answers=self.answers.get(self._candidate.id, ()),
             base=self.answers[base.id] if base and gold else None,
+            unread=self._unread,
             taxonomy=self._candidate.taxonomy,
             tiers=self._contexts.tiers(),
             zeros=self._zeros,
@@ -266,7 +277,7 @@ class _Measured:
         found = {
             "shop": manifest.shop,
             "release": manifest.release,
-            "compared with": self._base.id if self._base else "nothing: no other release is there",
+            "compared with": self._base.id if self._base else f"nothing: {self._unread or 'no other release is there'}",
             "answers of": ", ".join(manifest.models),
             "prompts": ", ".join(manifest.prompts),
             "queries": ", ".join(f"{count:,} {tier}" for tier, count in manifest.counts.items()),

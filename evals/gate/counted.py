@@ -8,7 +8,7 @@ from evals.gate.decision import Check, GateVerdict
 from evals.gate.evidence import Evidence
 from evals.gate.gates import SERVICE, ZEROS, Gates
 
-__all__ = ["service_checks", "unscored_checks", "zero_checks"]
+__all__ = ["comparison_checks", "service_checks", "unscored_checks", "zero_checks"]
 
 
 def zero_checks(gates: Gates, evidence: Evidence) -> Iterator[Check]:
@@ -27,6 +27,20 @@ def zero_checks(gates: Gates, evidence: Evidence) -> Iterator[Check]:
         count = float(found.count) if found else None
         yield Check(
             name=name, kind="zero", measure=name, side="at_most", bound=0, verdict=verdict, reason=reason, figure=count
+        )
+
+
+def comparison_checks(evidence: Evidence) -> Iterator[Check]:
+    """Yield a check that cannot be settled where the release that is served cannot be asked."""
+    if evidence.unread:
+        yield Check(
+            name="comparison",
+            kind="no_regression",
+            measure="answers",
+            side="at_least",
+            bound=0,
+            verdict="INCONCLUSIVE",
+            reason=f"the release that is served cannot be opened: {evidence.unread}",
         )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from evals.estimates import Estimate
 from evals.gate.bounds import Levels, SpreadTest, holm
-from evals.gate.counted import service_checks, unscored_checks, zero_checks
+from evals.gate.counted import comparison_checks, service_checks, unscored_checks, zero_checks
 from evals.gate.decision import Check, Decision, GateVerdict
 from evals.gate.evidence import Evidence, digest_of
 from evals.gate.finding import Finding, findings
@@ -42,6 +42,7 @@ def decide(gates: Gates, evidence: Evidence, *, look: int) -> Decision:
     ps = [finding.test.p_holds if finding.test else 1.0 for finding in found]
     checks = (
         *zero_checks(gates, evidence),
+        *comparison_checks(evidence),
         *(_settled(finding, p, gates, look) for finding, p in zip(found, holm(ps), strict=True)),
         *unscored_checks(gates, evidence),
         *service_checks(gates, evidence),
@@ -122,7 +123,7 @@ def _remarks(gates: Gates, evidence: Evidence, checks: Sequence[Check]) -> Itera
         yield f"{name} was not asked for: {why}."
     if not (gates.tested or gates.service):
         yield "Only the hard zeros were asked for; nothing is said of how good the answers are."
-    if gates.no_regression and evidence.base is None:
+    if gates.no_regression and evidence.base is None and not evidence.unread:
         yield "No release is served yet, so the bounds on regression hold for want of anything to compare with."
     for checks_of, words in (
         ([check for check in checks if check.p_holds is None], "Labels without which there is no test, at least"),

@@ -40,7 +40,8 @@ class Evidence:
     Attributes:
         cases: Labelled queries, each once.
         answers: The candidate's, in the order of the cases.
-        base: Those of the release that is served now, or None where none is.
+        base: Those of the release that is served now, or None where none is or it cannot be asked.
+        unread: Why the release that is served cannot be asked, where that is so.
         taxonomy: The tree of the shop.
         tiers: Tier by normalised query; a query that is not in it is "unseen".
         zeros: What `count_zeros` found in all of the candidate's answers; what is missing was not looked at.
@@ -56,6 +57,7 @@ class Evidence:
     cases: Sequence[Case]
     answers: Sequence[Understanding]
     base: Sequence[Understanding] | None
+    unread: str | None = None
     taxonomy: Taxonomy
     tiers: Mapping[str, str]
     zeros: Mapping[ZeroName, Found]

@@ -114,6 +114,8 @@ class _Sample:
             bound=asked.margin if side == "at_most" else -asked.margin,
             value=_estimate(self._measured(asked.measure, asked.slice), lowest=0.0),
         )
+        if self._base is None and self._evidence.unread:
+            return replace(found, reason="the release that is served cannot be opened")
         if self._base is None:
             return replace(found, holds=True, reason="no release is served yet that this one could be worse than")
         members = self._members(asked.slice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -135,3 +136,31 @@ def test_verify_checks_the_signature_where_the_key_is_at_hand(tools, place, monk
     assert (refused.code, refused.out) == (1, "") and "signed elsewhere" in refused.err
     monkeypatch.setenv("QUERYWISE_GATE_KEY", "short")
     assert "QUERYWISE_GATE_KEY is no key" in verify().mistake()
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_served_release_that_cannot_be_opened_does_not_bar_the_next(tools, made, tmp_path, bounded):
+    shop = tmp_path / "shop"
+    shutil.copytree(made.shop, shop)
+    bound = '[[no_regression]]\nmeasure = "leaf_macro_f1"\nslices = ["all"]\nmargin = 0.05\n' if bounded else ""
+    (shop / "gates.toml").write_text(bound)
+    work = tools.copy_work(made.work, tmp_path / "work")
+    served = os.readlink(work / "releases" / "current")
+    # As another version wrote it, or a disk left it.
+    (work / "releases" / served / "taxonomy.json").unlink()
+    (work / "releases" / served / "taxonomy.json").write_text("{}")
+    labels = work / "labels" / "labels.jsonl"
+    fewer = labels.read_text().splitlines(keepends=True)[:-1]
+    labels.unlink()
+    labels.write_text("".join(fewer))
+    built = tools.run("release", "build", shop, "--work", work)
+    assert built.code == 1 and "cannot be opened" in built.err and "taxonomy.json" in built.err
+    assert os.readlink(work / "releases" / "current") == served
+    [release] = {r["release"] for r in tools.run("release", "list", shop, "--work", work, "--json").json} - {served}
+    assert (
+        tools.run("release", "show", shop, release, "--work", work, "--json").json["gate"]["verdict"] == "INCONCLUSIVE"
+    )
+    assert tools.run("release", "promote", shop, release, "--work", work, "--override", "a new version").code == 0
+    # The next is compared with that one.
+    labels.write_text("".join(fewer[:-1]))
+    assert "cannot be opened" not in tools.run("release", "build", shop, "--work", work).err
