@@ -1,18 +1,22 @@
 """What queries of the tail borrow: how many, how well the teacher agrees, how long it takes, and examples to read.
 
-    python -m benchmarks.borrow --work FOLDER [--queries FILE] [--out FILE] [--examples 40]
+    python -m benchmarks.borrow --work FOLDER [--gold FILE] [--verdicts FILE] [--out FILE] [--examples 40]
+        [--write docs/borrowing.md]
 
 The work folder has an index, labels of head, torso and tail, and a student. Lenders are the labels of head and torso;
 what a query of the tail borrows is held against its own label, which the borrowing never sees. The category is the
-student's likeliest, whether or not it is sure of it, and nothing is known of the query's words. `--queries` takes only
-those of a file (JSON Lines, Parquet): of the shop's gold, say, which no student has learnt from.
+student's likeliest, whether or not it is sure of it, and nothing is known of the query's words. `--gold` names a file
+(JSON Lines, Parquet) with queries that no student has learnt from: of these it is said apart how many borrow.
 
-`--out` writes what was borrowed as labels, one line a query, for a judge. It judges them in the place of the labels:
+`--verdicts` takes what a judge said of borrowed rewrites, as `querywise judge` keeps it, to show what the least cosines
+do to what is right. `--out` writes what could be borrowed, whatever the cosine, and has no verdict yet, as labels for a
+judge, one line a query. It judges them in the place of the labels:
 
     cp -r FOLDER COPY && cp FILE COPY/labels/labels.jsonl
     querywise judge SHOP --work COPY --task rewrite --queries FILE --model MODEL
 
-and the teacher's own rewrites for the same queries with `--work FOLDER`.
+and the teacher's own rewrites for the same queries with `--work FOLDER`. Prints Markdown; `--write` puts it into the
+page.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,11 +35,15 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
+from benchmarks.borrow_thresholds import Offered, likeness_table, offered_by_words, read_right, threshold_table
+from benchmarks.discovered.page import put
+from domain.errors import QuerywiseError
 from domain.label import Label, read_labels, write_labels
 from domain.retrieval import RetrievalIndex
 from domain.taxonomy import Node, Taxonomy
 from domain.text import normalise
-from domain.understanding import Understanding
+from domain.understanding import Rewrite, Understanding
+from domain.verdict import Item
 from evals.cells import table
 from querywise.understand import read_queries
 from release.answers import render
@@ -64,30 +72,57 @@ class Asked:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--queries", type=Path)
+    parser.add_argument("--gold", type=Path)
+    parser.add_argument("--verdicts", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--examples", type=int, default=40)
+    parser.add_argument("--examples", type=int, default=40, help="printed, never written into the page")
+    parser.add_argument("--write", type=Path, help="the page")
     options = parser.parse_args()
+    try:
+        measure(options)
+    except QuerywiseError as error:
+        parser.exit(2, f"{error}\n{error.hint}\n")
+
+
+def measure(options: argparse.Namespace) -> None:
     work: Path = options.work
     taxonomy = Taxonomy(Node(**row) for row in pq.read_table(work / "warehouse" / "taxonomy.parquet").to_pylist())
     student, index = Student(work / "student", taxonomy), RetrievalIndex(work / "index", threads=1)
     labels = list(read_labels(work / "labels" / "labels.jsonl"))
     answers = [label.understanding for label in labels if label.tier != "tail"]
     tail = [label for label in labels if label.tier == "tail"]
-    if options.queries:
-        wanted = {normalise(query) for query in read_queries(options.queries)}
-        tail = [label for label in tail if label.query in wanted]
-    with opened(student, answers) as (lenders, borrower):
-        asked = ask(student, borrower, tail)
-        sys.stdout.write(f"{len(lenders):,} lenders among {len(answers):,} labels of head and torso.\n\n")
-    sys.stdout.write(coverage(asked) + agreement(asked, index, taxonomy) + speed(student, answers, asked))
-    sys.stdout.write(examples(asked, options.examples))
+    gold = {normalise(query) for query in read_queries(options.gold)} if options.gold else set()
+    right = read_right(options.verdicts) if options.verdicts else {}
+    with opened(student, answers) as lending:
+        asked = ask(student, lending.borrower, tail)
+        queries, rows = [one.label.query for one in asked], [one.row for one in asked]
+        offered = offered_by_words(lending.borrower, student, queries, [one.embedding for one in asked], rows)
+        counted = f"{len(lending.lenders):,} lenders among {len(answers):,} labels of head and torso."
+    parts = [
+        [counted],
+        coverage(asked, gold),
+        agreement(asked, index, taxonomy),
+        likeness_table(student, labels),
+        threshold_table(offered, right),
+        speed(student, answers, asked),
+    ]
+    put(options.write, "borrowed rewrites", [line for part in parts for line in (*part, "")][:-1])
+    sys.stdout.write("\n" + examples(asked, options.examples))
     if options.out:
-        write_labels(options.out, as_labels(asked))
+        write_labels(options.out, as_labels(asked, offered, right))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Lenders as a release has them, what borrows from them, and what they take on disk."""
+
+    lenders: Lenders
+    borrower: Borrower
+    bytes: int
 
 
 @contextmanager
-def opened(student: Student, answers: Sequence[Understanding]) -> Iterator[tuple[Lenders, Borrower]]:
+def opened(student: Student, answers: Sequence[Understanding]) -> Iterator[Opened]:
     """Write lenders and head store as a release has them, and open both."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -96,7 +131,8 @@ def opened(student: Student, answers: Sequence[Understanding]) -> Iterator[tuple
         sizes = [len(value) for _, value in values]
         write_head(folder / "head.lmdb", values, total=len(values), largest=max(sizes), size=sum(sizes) * 2)
         lenders, head = Lenders(folder / "lenders", student), HeadStore(folder / "head.lmdb")
-        yield lenders, Borrower(lenders, head.get)
+        taken = sum(file.stat().st_size for file in (folder / "lenders").iterdir())
+        yield Opened(lenders=lenders, borrower=Borrower(lenders, head.get), bytes=taken)
         head.close()
 
 
@@ -130,28 +166,32 @@ def quickest(call: Callable[[], object]) -> float:
     return min(times)
 
 
-def coverage(asked: Sequence[Asked]) -> str:
-    """Return how many queries borrow, all of them and those that the student answers."""
+def coverage(asked: Sequence[Asked], gold: Set[str]) -> list[str]:
+    """Return how many queries borrow: all of them, those that the student answers, and those of the gold."""
     rows = []
-    for name, some in (("all", list(asked)), ("the student answers", [a for a in asked if a.answered])):
+    groups = {"all": list(asked), "the student answers": [one for one in asked if one.answered]}
+    if gold:
+        groups["of the gold"] = [one for one in asked if one.label.query in gold]
+    for name, some in groups.items():
         borrowing = [a.borrowed for a in some if a.borrowed]
         relations = [sum(b.relation == kind for b in borrowing) for kind in ("same", "synonym", "detail")]
         rewrites = sum(len(b.rewrites) for b in borrowing)
         share = f"{len(borrowing) / len(some):.1%}" if some else "–"
         rows.append([name, f"{len(some):,}", share, *(f"{count:,}" for count in relations), f"{rewrites:,}"])
     head = ("queries of the tail", "count", "borrow", "same", "synonym", "detail", "rewrites")
-    return "\n".join(table(head, rows)) + "\n\n"
+    return table(head, rows)
 
 
-def agreement(asked: Sequence[Asked], index: RetrievalIndex, taxonomy: Taxonomy) -> str:
+def agreement(asked: Sequence[Asked], index: RetrievalIndex, taxonomy: Taxonomy) -> list[str]:
     """Return how often the teacher says the same, and how often a borrowed rewrite finds products.
 
-    Counted are queries with a rewrite of the teacher's own that is no spelling.
+    Counted are queries with a rewrite of the teacher's own that is no spelling, and of what is borrowed the same.
     """
     scored: Mapping[tuple[str, str], list[tuple[bool, bool, bool]]] = defaultdict(list)
     for one in asked:
         own = [set(index.stems(r.query)) for r in one.label.understanding.rewrites if r.type != "spelling"]
-        for rewrite in one.borrowed.rewrites if one.borrowed and own else ():
+        lent = one.borrowed.rewrites if one.borrowed and own else ()
+        for rewrite in (rewrite for rewrite in lent if rewrite.type != "spelling"):
             stems = set(index.stems(rewrite.query))
             apart = min(len(stems ^ other) for other in own)
             found = bool(index.finds(rewrite.query, taxonomy))
@@ -163,23 +203,27 @@ def agreement(asked: Sequence[Asked], index: RetrievalIndex, taxonomy: Taxonomy)
         for key, scores in sorted(scored.items())
     ]
     head = ("lender", "borrowed as", "rewrites", "the teacher's too", "or one stem apart", "find products")
-    return "\n".join(table(head, rows)) + "\n\n"
+    return table(head, rows)
 
 
-def speed(student: Student, answers: Sequence[Understanding], asked: Sequence[Asked]) -> str:
+def speed(student: Student, answers: Sequence[Understanding], asked: Sequence[Asked]) -> list[str]:
     """Return how long borrowing takes here, and searching among 10,000 lenders made of these."""
     times = [one.seconds * 1e6 for one in asked]
-    text = f"Borrowing takes {quantile(times, 50)} us at p50 and {quantile(times, 99)} at p99.\n\n"
+    text = f"Borrowing takes {quantile(times, 50)} us at p50 and {quantile(times, 99)} us at p99."
     made = [a for a in answers if a.categories and any(rewrite.type in LENT for rewrite in a.rewrites)]
     many = [replace(made[i % len(made)], normalized=f"{made[i % len(made)].normalized} {i}") for i in range(MANY)]
     sizes: Mapping[int, list[float]] = defaultdict(list)
-    with opened(student, many) as (lenders, _):
+    with opened(student, many) as lending:
+        text += (
+            f" {MANY:,} lenders with {sum(len(a.rewrites) for a in many):,} rewrites take {lending.bytes / 1e6:.1f} MB."
+        )
+        lenders = lending.lenders
         for one in asked:
             size = next(limit for limit in (100, 300, 1000, 4096) if lenders.compared(one.row) <= limit)
             sizes[size].append(quickest(lambda: lenders.nearest(one.embedding, one.row, 2)) * 1e6)  # noqa: B023
     rows = [[f"up to {size:,}", f"{len(t):,}", quantile(t, 50), quantile(t, 99)] for size, t in sorted(sizes.items())]
     head = (f"compared of {MANY:,} lenders", "queries", "p50 us", "p99 us")
-    return text + "\n".join(table(head, rows)) + "\n\n"
+    return [text, "", *table(head, rows)]
 
 
 def quantile(values: Sequence[float], percent: int) -> str:
@@ -199,12 +243,15 @@ def examples(asked: Sequence[Asked], count: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_labels(asked: Sequence[Asked]) -> Iterator[Label]:
-    """Yield labels with what was borrowed in the place of the teacher's rewrites, of those queries that borrow."""
-    for one in asked:
-        if one.borrowed:
-            answer = replace(one.label.understanding, rewrites=one.borrowed.rewrites, borrowed_from=one.borrowed.query)
-            yield replace(one.label, understanding=answer)
+def as_labels(asked: Sequence[Asked], offered: Sequence[Offered], right: Mapping[Item, bool]) -> Iterator[Label]:
+    """Yield labels with what has no verdict yet in the place of the teacher's rewrites, of queries that have any."""
+    unjudged: dict[str, list[Rewrite]] = {}
+    for one in offered:
+        if one.item not in right:
+            unjudged.setdefault(one.item.query, []).append(one.rewrite)
+    for label in (one.label for one in asked):
+        if label.query in unjudged:
+            yield replace(label, understanding=replace(label.understanding, rewrites=tuple(unjudged[label.query])))
 
 
 if __name__ == "__main__":

@@ -143,10 +143,9 @@ def _ms(value: str, unit: str) -> float:
     return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
-def lua(queries: Sequence[str], rate: int | None) -> str:
-    """Return a script for wrk that asks queries in turn, at a rate, or each as soon as the one before is answered."""
-    # On average so many milliseconds that all connections together ask at the rate.
-    pause = f"delay = function() return math.random(0, {2 * 1000 * AT_RATE // rate}) end" if rate else ""
+def lua(queries: Sequence[str], pause_ms: float) -> str:
+    """Return a script for wrk that asks queries in turn, each connection with pauses of so many ms in the mean."""
+    pause = f"delay = function() return math.random(0, {round(2 * pause_ms)}) end" if pause_ms else ""
     sent = ",".join(json.dumps(f"/v1/understand?q={quote_plus(query)}") for query in queries)
     return f"""local sent = {{{sent}}}
 local ready, n = {{}}, 0
@@ -171,15 +170,21 @@ def main() -> None:
     turns = [(*turn, connections) for connections in ((AT_RATE,) if options.rate else CONNECTIONS) for turn in TURNS]
     loads: dict[tuple[str, str, int], list[Load]] = {turn: [] for turn in turns}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        scripts = {name: Path(scratch) / f"{name}.lua" for name in ("head", "tail")}
-        for name, queries in queries_of(release, options.queries).items():
-            scripts[name].write_text(lua(queries, options.rate))
+        queries = queries_of(release, options.queries)
+        every = 1000 * AT_RATE / options.rate if options.rate else 0.0  # ms between two requests of a connection
+        pauses = dict.fromkeys(turns, every)
+        script = Path(scratch) / "asked.lua"
         servers = {name: stack.enter_context(serving(release, given)) for name, given in SERVERS.items()}
-        for number in range(-1, options.rounds):
-            for path, server, connections in turns:
-                load = measure(servers[server], scripts[path], connections, seconds)
-                if number >= 0:  # the first round warms up
-                    loads[path, server, connections].append(load)
+        for number in range(-2, options.rounds):
+            for turn in turns:
+                path, server, connections = turn
+                script.write_text(lua(queries[path], pauses[turn]))
+                load = measure(servers[server], script, connections, seconds)
+                if number >= 0:
+                    loads[turn].append(load)
+                elif every:
+                    # The first rounds warm up, and tell by how much answers lengthen the time between two requests.
+                    pauses[turn] = max(0.5, pauses[turn] + every - 1000 * connections / load.per_second)
     fields = [field.name for field in dataclasses.fields(Load)]
     medians = {
         turn: Load(**{name: statistics.median(getattr(load, name) for load in found) for name in fields})

@@ -18,9 +18,9 @@ from release.tail import Tail
 
 __all__ = ["LEAST_COSINE", "ContentBorrower", "is_wider"]
 
-LEAST_COSINE: Final = 0.8
-"""The least cosine of query and lender by the student's embedding. From there on a judge finds five of six substitutes
-right, and complements no more often from nearer: docs/discovered.md."""
+LEAST_COSINE: Final = 0.85
+"""The least cosine of query and lender by the student's embedding: of those tried the first from which a judge finds
+five of six ideas of either kind right, see docs/discovered.md."""
 
 _ASKED: Final = 2
 """How many of the nearest lenders are looked at."""

@@ -60,7 +60,8 @@ def test_without_a_page_it_is_printed(capsys):
 
 def test_every_part_of_the_page_has_its_marks():
     page = (ROOT / "docs" / "discovered.md").read_text()
-    for mark in ("discovery of demo-grocery", "discovery of electronics", "borrowed content", "bought together"):
+    marks = ["discovery of demo-grocery", "discovery of electronics", "borrowed content", "borrowed beside no LLM"]
+    for mark in (*marks, "known pairs", "bought together"):
         assert page.count(f"<!-- {mark} -->") == page.count(f"<!-- end of {mark} -->") == 1
 
 
