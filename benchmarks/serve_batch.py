@@ -1,9 +1,10 @@
 """What a batch of 1,000 mixed queries takes over HTTP, and the private memory of each further worker.
 
-Run: python benchmarks/serve_batch.py --release FOLDER [--tail FILE] [--workers 3] [--rounds 30]
+Run: python benchmarks/serve_batch.py --release FOLDER [--tail FILE] [--searches FILE] [--workers 3] [--rounds 30]
 
-Half of the batch are queries with a precomputed answer, in turn with as many of a file that have none; without a file
-the other half are made of the words of the first. Times are by the clock of the client, and of the processor of the one
+Half of a batch are queries with a precomputed answer, in turn with as many of a file that have none; without a file
+the other half are made of the words of the first. Another batch is of the searches of a log, a query a line as they
+came, drawn at random. Times are by the clock of the client, and of the processor of the one
 worker that is asked. Then so many workers are started on the same release and asked for some 20,000 precomputed answers
 each, and what they have for themselves is read from `/proc/PID/smaps_rollup`: pages of the files they map are shared.
 """
@@ -83,6 +84,15 @@ def queries_of(release: Path, tail: Path | None) -> tuple[list[str], list[str]]:
     return keys, unknown[: SIZE // 2]
 
 
+def unknown_share(release: Path, queries: list[str]) -> float:
+    """Return the share of queries that have no precomputed answer."""
+    from domain import normalise
+    from release import open_release
+
+    with open_release(release, verify=False) as opened:
+        return sum(opened.head_bytes(normalise(query)) is None for query in queries) / len(queries)
+
+
 def batch_milliseconds(release: Path, body: bytes, rounds: int) -> tuple[list[float], list[float]]:
     """Return what a batch took, round by round, by the clock and of the worker's processor time."""
     by_clock, by_processor = [], []
@@ -126,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", type=Path, required=True)
     parser.add_argument("--tail", type=Path, help="file with a query a line")
+    parser.add_argument("--searches", type=Path, help="file with a search a line")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
@@ -134,7 +145,11 @@ def main() -> None:
     head = [known[i % len(known)] for i in range(SIZE)]
     mixed = [query for pair in zip(head, unknown, strict=False) for query in pair]
     sys.stdout.write("| batch | p50 ms | p90 ms | processor ms |\n|---|---|---|---|\n")
-    for name, queries in {"precomputed": head, "half and half": mixed}.items():
+    batches = {"precomputed": head, "half and half": mixed}
+    if options.searches:
+        searched = random.Random(0).sample(options.searches.read_text().splitlines(), SIZE)
+        batches[f"as they come, {unknown_share(release, searched):.1%} unknown"] = searched
+    for name, queries in batches.items():
         took, used = batch_milliseconds(release, json.dumps({"queries": queries}).encode(), options.rounds)
         took.sort()
         figures = f"{statistics.median(took):.1f} | {took[int(0.9 * len(took))]:.1f} | {statistics.median(used):.1f}"

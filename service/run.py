@@ -33,6 +33,9 @@ from service.split.split import open_other
 
 __all__ = ["app_from_environment", "serve"]
 
+_YOUNG: Final = 10_000
+"""Objects made, less those freed, after which the garbage collector looks at the young ones."""
+
 _PAUSE: Final = 1.0
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,8 @@ def app_from_environment() -> Service:
     # What is loaded by now stays for good, and the garbage collector need not look through it again and again.
     gc.collect()
     gc.freeze()
+    # An answer of the student makes hundreds of objects and no cycle: by default a search would follow every other one.
+    gc.set_threshold(_YOUNG, 10, 10)
     return app
 
 
