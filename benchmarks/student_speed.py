@@ -1,17 +1,17 @@
-"""How fast a student of 10,281 categories answers, beside fastText of as many labels and a sentence encoder.
+"""How fast a shop's student answers, beside fastText of 10,000 labels and a sentence encoder.
 
     python -m benchmarks.student_speed --work FOLDER [--rounds 9] [--queries 1000]
 
 One thread, one process. From normalised text to decided categories: for the student features, model and decision; for
 fastText its three likeliest labels, and the likeliest alone; for MiniLM its vector, a linear layer, softmax and the
-three likeliest. The queries are those of a shop's log, from a work folder that has a context and an index.
+three likeliest. The queries are those of a shop's log, from a work folder that has a context, an index and a student;
+to be a fair match that one has some 10,000 categories too.
 
-The student's weights are random, drawn out so that its chances are uneven as those of a trained one. It keeps what it
-read of a word, and has been asked every query before, as a server has that ran for a while; in a row of its own each
-word is new, which no log is like. Hierarchical softmax looks only into branches that can still win, so that what it
-takes depends on what it has learnt, and it has two rows: sure of its answers, it has learnt the queries that it is
-asked, each with a label of its own; with untrained weights, it has learnt random labels, and can rule nothing out. The
-full softmax computes everything, whatever it has learnt.
+The student keeps what it read of a word, and has been asked every query before, as a server has that ran for a while;
+in a row of its own each word is new, which no log is like. Hierarchical softmax looks only into branches that can still
+win, so that what it takes depends on what it has learnt, and it has two rows: sure of its answers, it has learnt the
+queries that it is asked, each with a label of its own; with untrained weights, it has learnt random labels, and can
+rule nothing out. The full softmax computes everything, whatever it has learnt.
 
 The competitors take turns, so that a busy machine hits all of them: the tables have medians over rounds, with the least
 and the most, and ratios are taken within a round.
@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import shutil
 import statistics
 import sys
 import time
@@ -35,21 +34,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from distill.export import Weights, write_onnx
 from domain.context import ContextStore
 from domain.encoder import Encoder
-from domain.errors import UserError
+from domain.errors import QuerywiseError, UserError
 from domain.taxonomy import Node, Taxonomy
 from evals.cells import table
-from release.student import SPECIFICITIES, Features, Level, Policy, Student, Tree, decide
-from release.student.features import TOKENIZER
-from release.student.model import MODEL, write_about
+from release.student import Student, decide
 
-WIDTHS = 11, 110, 1_100, 9_060
-"""Categories at each depth, 10,281 in all."""
-
-BITS, DIMENSION = 17, 128
 FASTTEXT: Mapping[str, Any] = {"dim": 100, "minn": 3, "maxn": 5, "wordNgrams": 2, "bucket": 1 << 17, "verbose": 0}
 LABELS = 10_000
 PASSES = 100
@@ -84,7 +77,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         sys.stdout.write(measure(options.work, rounds=options.rounds, queries=options.queries))
-    except UserError as error:
+    except QuerywiseError as error:
         parser.exit(2, f"{'; '.join(filter(None, (str(error), error.hint)))}\n")
 
 
@@ -92,7 +85,7 @@ def measure(work: Path, *, rounds: int, queries: int) -> str:
     """Let the competitors take turns, and return the tables.
 
     Raises:
-        UserError: when the work folder has no context or no index, or a peer is not installed.
+        UserError: when the work folder lacks something, or a peer is not installed.
     """
     contexts = ContextStore(work / "context.parquet")
     encoder = Encoder(work / "index", threads=1)
@@ -104,9 +97,10 @@ def measure(work: Path, *, rounds: int, queries: int) -> str:
         from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise UserError(f"{error.name} is not installed", hint="pip install fasttext-wheel threadpoolctl") from None
+    rows = pq.read_table(work / "warehouse" / "taxonomy.parquet").to_pylist()
+    student = Student(work / "student", Taxonomy(Node(**row) for row in rows))
     random.Random(0).shuffle(asked)
     with TemporaryDirectory() as scratch, threadpool_limits(1):
-        student = made_up(Path(scratch), work / "index" / TOKENIZER)
         lines = Path(scratch) / "lines.txt"
         sure = trained(fasttext, lines, own_labels(asked), "hs", passes=PASSES)
         answers: dict[str, Answer] = {
@@ -128,36 +122,6 @@ def measure(work: Path, *, rounds: int, queries: int) -> str:
             parts.append(split(student, texts))
         said = outcome(student, {name: answers[name] for name in (PEER, UNTRAINED)}, asked[:1000])
     return "\n\n".join((*tables(turns), where(parts), said)) + "\n"
-
-
-def made_up(folder: Path, tokenizer: Path) -> Student:
-    """Return a student over a made-up tree whose weights are random, by the code that exports a trained one."""
-    taxonomy = Taxonomy(
-        Node(
-            category_id=f"{depth}-{i}",
-            parent_id=f"{depth - 1}-{i % WIDTHS[depth - 1]}" if depth else None,
-            name=f"category {i}",
-        )
-        for depth, width in enumerate(WIDTHS)
-        for i in range(width)
-    )
-    tree = Tree.of(taxonomy)
-    shutil.copyfile(tokenizer, folder / TOKENIZER)
-    rows = Features(folder, bits=BITS).rows
-    rng = np.random.default_rng(0)
-    weights = Weights(
-        table=rng.standard_normal((rows, DIMENSION), dtype=np.float32),
-        categories=5 * rng.standard_normal((DIMENSION, len(tree.ids) + 1), dtype=np.float32),
-        offsets=np.zeros(len(tree.ids) + 1, dtype=np.float32),
-        specific=rng.standard_normal((DIMENSION, len(SPECIFICITIES)), dtype=np.float32),
-        specific_offsets=np.zeros(len(SPECIFICITIES), dtype=np.float32),
-    )
-    weights.table[-1] = 0  # the filler
-    write_onnx(weights, folder / MODEL, "int8")
-    levels = (Level(threshold=0.5),) * len(WIDTHS)
-    policy = Policy(own=levels, ancestor=levels)
-    write_about(folder, dimension=DIMENSION, bits=BITS, categories=tree.ids, policy=policy)
-    return Student(folder, taxonomy)
 
 
 def answered(student: Student, texts: Sequence[str]) -> Any:
@@ -298,7 +262,7 @@ def outcome(student: Student, peers: Mapping[str, Answer], texts: Sequence[str])
     above = sum(one.backed_off for one in decided) / len(decided)
     own = sum(bool(one.rows) for one in decided) / len(decided) - above
     sure, unsure = (statistics.mean(found[0][0] for found in peer(texts)) for peer in peers.values())
-    return f"""The made-up student of {len(tree.ids):,} categories answers {own:.0%} of {len(decided):,} queries
+    return f"""The student of {len(tree.ids):,} categories answers {own:.0%} of {len(decided):,} queries
 with a category, {above:.0%} with one above it, and the rest not at all.
 
 Hierarchical softmax leaves out each branch whose chance is below that of the labels it has found, and these have a
