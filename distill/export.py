@@ -99,20 +99,24 @@ def write_onnx(weights: Weights, path: Path, precision: Precision) -> None:
 
 def _bag(table: Floats, precision: Precision) -> tuple[list[onnx.NodeProto], dict[str, npt.NDArray[np.generic]]]:
     """Return the sum of the rows' vectors."""
-    add = helper.make_node("ReduceSum", ["gathered", "features_axis"], ["summed"], keepdims=0)
+    if precision != "int8":
+        add = helper.make_node("ReduceSum", ["gathered", "features_axis"], ["summed"], keepdims=0)
     if precision == "fp32":
         return [helper.make_node("Gather", ["table", "rows"], ["gathered"]), add], {"table": table}
     if precision == "fp16":
         cast = helper.make_node("Cast", ["half"], ["gathered"], to=TensorProto.FLOAT)
         return [helper.make_node("Gather", ["table", "rows"], ["half"]), cast, add], {"table": table.astype(np.float16)}
-    scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
-    quantised = np.rint(table / scales).astype(np.int8)
+    scales = np.maximum(np.abs(table).max(axis=1) / 127, 1e-12).astype(np.float32)
+    quantised = np.rint(table / scales[:, None]).astype(np.int8)
     nodes = [
         helper.make_node("Gather", ["table", "rows"], ["small"]),
         helper.make_node("Cast", ["small"], ["whole"], to=TensorProto.FLOAT),
         helper.make_node("Gather", ["scales", "rows"], ["scale"]),
-        helper.make_node("Mul", ["whole", "scale"], ["gathered"]),
-        add,
+        # A product for each text: ReduceSum adds in another order for one text than for many, and a sum that differs in
+        # its last digit is another step of the eight bits that follow.
+        helper.make_node("Unsqueeze", ["scale", "features_axis"], ["scale_row"]),
+        helper.make_node("MatMul", ["scale_row", "whole"], ["summed_row"]),
+        helper.make_node("Squeeze", ["summed_row", "features_axis"], ["summed"]),
     ]
     return nodes, {"table": quantised, "scales": scales}
 

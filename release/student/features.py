@@ -27,6 +27,10 @@ TOKENIZER = "tokenizer.json"
 _MOST_KEPT: Final = 1_000_000
 """Rows of words that are kept at most: some 40,000 words, or 20 MB."""
 
+_STEP: Final = 4
+"""Rows come in fours: onnxruntime adds what is over in another order, so that the last digit of a sum would depend on
+how many fillers there are, and that on the texts beside."""
+
 
 def open_tokenizer(folder: Path) -> Tokenizer:
     """Open the `tokenizer.json` of a folder; it neither fills texts up nor cuts them.
@@ -74,6 +78,7 @@ class Features:
         self._tokenizer = open_tokenizer(folder)
         self._pieces = pieces_of(self._tokenizer)
         self._bits = bits
+        self._fill = np.full(_STEP - 1, self.filler, dtype=np.int32)
         self._known: dict[str, _Word] = {}
         self._kept = 0
 
@@ -90,7 +95,8 @@ class Features:
     def __call__(self, texts: Sequence[str]) -> Ids:
         """Return the rows of each normalised text, (texts, most of any text) int32, filled up on the right.
 
-        Only the first 256 characters are read; a text without any feature has fillers alone, at least one.
+        There are four of each, or eight, and so on, see `_STEP`. Only the first 256 characters are read; a text without
+        any feature has fillers alone.
         """
         split = [text[:MAX_CHARACTERS].split() for text in texts]
         known = self._words(set(chain.from_iterable(split)))
@@ -107,8 +113,8 @@ class Features:
             counts[i] = sum(map(len, own))
             parts += own
         if len(texts) == 1 and parts:
-            return np.concatenate(parts)[None]
-        width = max(1, int(counts.max(initial=0)))
+            return np.concatenate([*parts, self._fill[: -int(counts[0]) % _STEP]])[None]
+        width = -(-max(1, int(counts.max(initial=0))) // _STEP) * _STEP
         rows = np.full((len(texts), width), self.filler, dtype=np.int32)
         if parts:
             rows[np.arange(width) < counts[:, None]] = np.concatenate(parts)
