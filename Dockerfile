@@ -26,13 +26,15 @@ RUN pip install --constraint constraints.txt .
 FROM python:${PYTHON}-slim AS runtime
 RUN useradd --system --uid 10001 --no-create-home querywise
 COPY --from=build /opt/querywise /opt/querywise
-ENV PATH=/opt/querywise/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# What the workers share lies in memory, which a container has to write to also where its root is read-only.
+ENV PATH=/opt/querywise/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TMPDIR=/dev/shm
 WORKDIR /
 USER querywise
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
-CMD ["python", "-m", "service", "/release", "--host", "0.0.0.0", "--port", "8080"]
+# Orchestrators stop sending some seconds after they have said SIGTERM. Docker kills 10 s after it, Kubernetes 30 s.
+CMD ["python", "-m", "service", "/release", "--host", "0.0.0.0", "--port", "8080", "--drain-seconds", "5"]
 
 FROM runtime AS baked
 ARG RELEASE

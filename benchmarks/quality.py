@@ -43,9 +43,9 @@ knows words, a shop's log knows its shoppers, and the question is what each is w
 
 How each figure is computed is in [evaluation.md](evaluation.md). Only head and torso were labelled: on the tail and on
 unseen queries the two LLM rows abstain, and the release, built here without a student, searches;
-[students.md](students.md) has the student. Discovery content is in [discovered.md](discovered.md): how much of substitutes and
-complements a judge finds right, how much can be grounded, how much is not on the page already, and how diverse it is, by
-tier, for the ideas of both prompts and for those of log and tree without an LLM.
+[students.md](students.md) has the student. Discovery content is in [discovered.md](discovered.md): how much of
+substitutes and complements a judge finds right, how much can be grounded, how much is not on the page already, and how
+diverse it is, by tier, for the ideas of both prompts and for those of log and tree without an LLM.
 """
 
 REPLAY = """The answers of the electronics shop at work in a search on the lists that its three raters judged: BM25 over

@@ -18,7 +18,8 @@ import duckdb
 
 from domain.errors import ShopError, TooManyRejects
 from domain.files import sync_folder
-from domain.quarantine import FileReport, RejectWriter, check_share
+from domain.privacy import redact, region_of
+from domain.quarantine import SAMPLES, FileReport, RejectWriter, check_share
 from domain.searchlog import SearchLog, load_log
 from domain.shop import Shop
 from domain.ubi_fields import SKIPPED, quote
@@ -99,7 +100,8 @@ def ingest(
     with _scratch(shop.work) as scratch:
         folder = scratch / "warehouse"
         folder.mkdir()
-        rejects = RejectWriter(scratch / "rejects.parquet")
+        region = region_of(shop.config.locale)
+        rejects = RejectWriter(scratch / "rejects.parquet", region=region)
         try:
             catalogue = load_catalogue(shop, folder, rejects, tell)
         except TooManyRejects:
@@ -110,7 +112,7 @@ def ingest(
             rejects.close()
         with _database(scratch, memory_limit) as connection:
             log = load_log(connection, shop, folder, now or datetime.now(UTC), tell)
-            _write_quarantine(connection, scratch / "rejects.parquet", log, folder / "quarantine.parquet")
+            _write_quarantine(connection, scratch / "rejects.parquet", log, folder / "quarantine.parquet", region)
         try:
             check_share(log.reports, shop.config.max_reject_share)
         except TooManyRejects:
@@ -160,7 +162,15 @@ def _database(scratch: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConne
         yield connection
 
 
-def _write_quarantine(connection: duckdb.DuckDBPyConnection, catalogue: Path, log: SearchLog, path: Path) -> None:
+def _write_quarantine(
+    connection: duckdb.DuckDBPyConnection, catalogue: Path, log: SearchLog, path: Path, region: str | None
+) -> None:
+    """Put the rejects of the log beside those of the catalogue, which have had their personal data taken out."""
+
+    def redacted(row: str) -> str:
+        return redact(row, region=region)
+
+    connection.create_function("redacted", redacted)
     connection.execute("CREATE TABLE files (file USMALLINT, name VARCHAR)")
     for number, report in enumerate(log.reports):
         connection.execute("INSERT INTO files VALUES (?, ?)", [number, report.file])
@@ -168,8 +178,11 @@ def _write_quarantine(connection: duckdb.DuckDBPyConnection, catalogue: Path, lo
         COPY (
             SELECT file, line, reason, row FROM read_parquet({quote(catalogue)})
             UNION ALL
-            SELECT name, line, reason, sample FROM outcomes JOIN files USING (file)
-            WHERE reason IS NOT NULL AND reason <> '{SKIPPED}'
+            SELECT name, line, reason, CASE WHEN place <= {SAMPLES} THEN redacted(sample) END
+            FROM (
+                SELECT name, line, reason, sample, row_number() OVER (PARTITION BY file, reason ORDER BY line) AS place
+                FROM outcomes JOIN files USING (file) WHERE reason IS NOT NULL AND reason <> '{SKIPPED}'
+            )
             ORDER BY 1, 2
         ) TO {quote(path)} (FORMAT parquet, COMPRESSION zstd)""")
 

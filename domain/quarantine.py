@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domain.errors import TooManyRejects
+from domain.privacy import redact
 
 __all__ = [
     "QUARANTINE_SCHEMA",
+    "SAMPLES",
     "SAMPLE_LENGTH",
     "SET_ASIDE",
     "FileReport",
@@ -27,6 +29,9 @@ __all__ = [
 
 SAMPLE_LENGTH: Final = 500
 """Characters of an offending row that are kept."""
+
+SAMPLES: Final = 1000
+"""Rows of each file and reason of which they are kept; of the others the line tells where they are."""
 
 
 class Reason(StrEnum):
@@ -132,17 +137,25 @@ def check_share(reports: Iterable[FileReport], most: float) -> None:
 
 
 class RejectWriter:
-    """Writes rejects to a Parquet file as they come and counts them by file and reason."""
+    """Writes rejects to a Parquet file as they come, without personal data, and counts them by file and reason.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The file.
+        region: As `domain.privacy.redact` takes it.
+    """
+
+    def __init__(self, path: Path, *, region: str | None = None) -> None:
         self.counts: dict[str, Counter[Reason]] = {}
+        self._region = region
         self._writer = pq.ParquetWriter(path, QUARANTINE_SCHEMA)
-        self._pending: list[Reject] = []
+        self._pending: list[dict[str, Any]] = []
 
     def add(self, reject: Reject) -> None:
         """Keep one row."""
-        self.counts.setdefault(reject.file, Counter())[reject.reason] += 1
-        self._pending.append(reject)
+        counts = self.counts.setdefault(reject.file, Counter())
+        counts[reject.reason] += 1
+        sample = redact(reject.row, region=self._region) if counts[reject.reason] <= SAMPLES else None
+        self._pending.append({**vars(reject), "reason": str(reject.reason), "row": sample})
         if len(self._pending) == _BATCH:
             self._flush()
 
@@ -153,6 +166,5 @@ class RejectWriter:
             self._writer.close()
 
     def _flush(self) -> None:
-        rows = [{**vars(reject), "reason": str(reject.reason)} for reject in self._pending]
-        self._writer.write_table(pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA))
+        self._writer.write_table(pa.Table.from_pylist(self._pending, schema=QUARANTINE_SCHEMA))
         self._pending = []

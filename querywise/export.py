@@ -16,6 +16,7 @@ from querywise.options import JsonOption, ShopArgument, WorkOption, console, res
 from release import current_release
 from release.exports import (
     RULES_PER_SET,
+    About,
     Difference,
     Engine,
     Export,
@@ -24,7 +25,6 @@ from release.exports import (
     RawQueries,
     Rule,
     compare_with,
-    make_export,
     save_export,
 )
 
@@ -167,21 +167,25 @@ def _export(
     target = output or shop.work / "exports" / engine
     if target.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{target} lies in the shop folder, which is only read", hint="give another --output")
-    export = make_export(
-        _release(shop.releases, release), engine, settings=settings, policy=policy, today=datetime.now(UTC).date()
+    export = Export(
+        release=_release(shop.releases, release),
+        engine=engine,
+        today=datetime.now(UTC).date(),
+        settings=settings,
+        policy=policy,
     )
     if diff:
-        difference = compare_with(target, export.about, export.rules)
+        difference = compare_with(target, export)
         if as_json:
             write_json(difference)
         else:
             _show_difference(difference)
         return
-    save_export(export, target)
+    about = save_export(export, target)
     if as_json:
-        write_json({"output": target, "export": export.about})
+        write_json({"output": target, "export": about})
     else:
-        _show(export, target)
+        _show(about, target)
 
 
 def _release(releases: Path, release: str | None) -> Path:
@@ -193,8 +197,7 @@ def _release(releases: Path, release: str | None) -> Path:
     return releases / chosen
 
 
-def _show(export: Export, target: Path) -> None:
-    about = export.about
+def _show(about: About, target: Path) -> None:
     console.print(f"release {about.origin.release} exported for {about.engine} to {target}")
     if about.origin.verdict != "PASS":
         console.print(f"  its gate says {about.origin.verdict or 'nothing'}: look before you load it", style="yellow")

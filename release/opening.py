@@ -25,8 +25,10 @@ from release.manifest import (
     QUALITY,
     RETRIEVAL,
     STUDENT,
+    WHY,
     Manifest,
     ServedIds,
+    check_digest,
     check_files,
     read_manifest,
     read_served_ids,
@@ -50,8 +52,8 @@ def open_release(
     Args:
         path: Its folder, or a link to it such as ``current``, which is followed once, now.
         load_retriever: Opens the release's fallback index; without it, or without an index, there is no retriever.
-        verify: Whether to read every byte and compare digests. Without, names and sizes are compared all the same;
-            for worker processes whose parent has verified the folder a moment ago.
+        verify: Whether to read every byte that answers are made of and compare digests. Without, names and sizes are
+            compared all the same; for worker processes whose parent has verified the folder a moment ago.
         provider: Where the student runs; with ``cuda`` it runs there or the release is not opened.
 
     Raises:
@@ -64,7 +66,7 @@ def open_release(
     manifest = read_manifest(folder)
     if provider == "cuda" and not (folder / STUDENT).is_dir():
         raise ReleaseError(f"{manifest.release} has no student that could run on CUDA", hint="serve it on the CPU")
-    check_files(folder, manifest, digests=verify)
+    check_files(folder, manifest, digests=verify, later=(WHY,))
     taxonomy = read_taxonomy(folder)
     if verify:
         for category_id in read_served_ids(folder).categories:
@@ -142,6 +144,8 @@ def verify_release(path: Path) -> Manifest:
                 )
         if hashlib.sha256(b"".join(sorted(digests))).hexdigest() != release.manifest.head_content:
             raise ReleaseError(f"{release.id}: its answers are not those it was built from", hint="build a new release")
+        if WHY in release.manifest.files:
+            check_digest(release.folder, release.manifest, WHY)
         return release.manifest
 
 

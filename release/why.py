@@ -1,7 +1,8 @@
 """Why precomputed answers say what they say: who was asked, and what the log of the shop held.
 
 ``why.lmdb`` holds the JSON of a `Why` by its normalised query, in the form of the head store. No answer is made of it,
-so it is opened only when somebody asks. It is bounded: of each list a few, as many as a prompt shows.
+so it is read only when somebody asks: starting a service does not wait for it, and `check_whys` compares its digest
+then. It is bounded: of each list a few, as many as a prompt shows.
 """
 
 from __future__ import annotations
@@ -20,10 +21,21 @@ from domain.label import Tier
 from domain.taxonomy import Taxonomy
 from domain.text import normalise
 from release.head import HeadStore, key_of
-from release.manifest import WHY
+from release.manifest import WHY, Manifest, check_digest
 from release.spool import Spool
 
-__all__ = ["ActedOn", "Chosen", "Demand", "Evidence", "Followed", "Origin", "Why", "read_why", "write_whys"]
+__all__ = [
+    "ActedOn",
+    "Chosen",
+    "Demand",
+    "Evidence",
+    "Followed",
+    "Origin",
+    "Why",
+    "check_whys",
+    "read_why",
+    "write_whys",
+]
 
 MOST: Final = 6
 """Entries of each list of the evidence, at most."""
@@ -153,8 +165,20 @@ def write_whys(path: Path, whys: Iterable[Why], keys: Set[bytes]) -> None:
         spool.write(path)
 
 
+def check_whys(folder: Path, manifest: Manifest) -> None:
+    """Read every byte of the reasons of a release, if it keeps any: 0.8 s a gigabyte.
+
+    Raises:
+        ReleaseError: where they are not those that were built.
+    """
+    if WHY in manifest.files:
+        check_digest(folder, manifest, WHY)
+
+
 def read_why(folder: Path, taxonomy: Taxonomy, normalised: str) -> Why | None:
     """Return the reason of one answer, categories with their paths; None where the release keeps none.
+
+    Call `check_whys` once before: a damaged store may say anything, or end the process.
 
     Args:
         folder: Of the release.

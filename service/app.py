@@ -194,7 +194,7 @@ def create_app(
         openapi_tags=[{"name": name} for name in ("understand", "discover", "embed", "operations", "admin")],
     )
     app.following = following
-    instruments.tallies.append(lambda: tally_of(app.limits.outcomes))
+    instruments.tallies += [lambda: tally_of(app.limits.outcomes), lambda: tally_of(app.access.outcomes)]
     _add_operations(app, serving)
     add_admin_routes(app, serving, following, board)
     if other is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -15,7 +16,7 @@ from domain.label import Tier
 from domain.understanding import understanding_adapter
 from release import Release
 from release.steps import Step
-from release.why import Evidence, Origin, Why, read_why
+from release.why import Evidence, Origin, Why, check_whys, read_why
 from service.problems import Problem
 from service.reply import send_failure
 from service.serving import Serving
@@ -78,11 +79,17 @@ _explained: Final[TypeAdapter[Explained]] = TypeAdapter(Explained)
 
 
 class Explain:
-    """One query: GET with ``q``. It answers with counts of the shop's log, so it can be switched off."""
+    """One query: GET with ``q``. It answers with counts of the shop's log, so it can be switched off.
+
+    Whoever asks first of a release waits until its reasons are verified, which opening it does not do.
+    """
 
     def __init__(self, serving: Serving, settings: Settings) -> None:
         self._serving = serving
         self._settings = settings
+        self._checked = ""
+        self._whole = False
+        self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -94,7 +101,8 @@ class Explain:
             raw = query_parameter(scope["query_string"], self._settings.max_body)
             normalised = normalised_query(raw, "q")
             with self._serving.hold() as release:
-                [explained] = await self._serving.in_slices(1, lambda _: _explain(release, raw, normalised))
+                whole = await self._are_whole(release)
+                [explained] = await self._serving.in_slices(1, lambda _: _explain(release, raw, normalised, whole))
             body = _explained.dump_json(explained)
         except Exception as error:
             await send_failure(scope, send, error)
@@ -104,12 +112,29 @@ class Explain:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
 
+    async def _are_whole(self, release: Release) -> bool:
+        """Whether the reasons of a release may be read; a thread finds out, once."""
+        async with self._turn:
+            if self._checked != release.id:
+                self._whole = await asyncio.to_thread(_is_whole, release)
+                self._checked = release.id
+            return self._whole
 
-def _explain(release: Release, raw: str, normalised: str) -> Explained:
+
+def _is_whole(release: Release) -> bool:
+    try:
+        check_whys(release.folder, release.manifest)
+    except ReleaseError as error:
+        _log.error("no reasons are told: %s", error)
+        return False
+    return True
+
+
+def _explain(release: Release, raw: str, normalised: str, whole: bool) -> Explained:
     value = release.head_answer(raw, normalised)
     head = None if value is None else understanding_adapter.validate_json(value)
     student = release.understand_unseen([raw])[0] if release.has_student and normalised else None
-    why = None if head is None else _why(release, normalised)
+    why = _why(release, normalised) if head is not None and whole else None
     served: Served = "head" if head else "student" if student and student.source == "tail" else "fallback"
     return Explained(
         query=raw,

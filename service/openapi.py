@@ -105,8 +105,8 @@ class SuggestRequest:
 
 _OPEN: Final = ("/healthz", "/readyz")
 _UNUSED: Final = ("HTTPValidationError", "ValidationError")
-_TAG = {"tags": ["understand"]}
 _QUERY = "1% milk"
+_Q = {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}, "example": _QUERY}
 _DISCOVER = {"query": _QUERY, "shown": ["p17", "p4"], "result_count": 2, "limit": 6}
 _EMBED = {"texts": ["Low-fat milk 1% 1 l", "Oat drink"], "kind": "product", "products": ["p17", None]}
 
@@ -130,70 +130,57 @@ def describe(schema: dict[str, Any], settings: Settings) -> dict[str, Any]:
     schema.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
     schema["paths"] = {
         "/v1/understand": {
-            "post": _TAG
+            "post": _operation(
+                "Understand one query", "understand", "Understanding", _body("UnderstandRequest", {"query": _QUERY})
+            ),
+            "get": _operation("Understand one query, given in the address", "understand_get", "Understanding")
             | {
-                "summary": "Understand one query",
-                "operationId": "understand",
-                "requestBody": _body("UnderstandRequest", {"query": _QUERY}),
-                "responses": _responses("Understanding"),
-            },
-            "get": _TAG
-            | {
-                "summary": "Understand one query, given in the address",
-                "operationId": "understand_get",
-                "parameters": [
-                    {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}, "example": _QUERY},
-                    {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
-                ],
+                "parameters": [_Q, {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}],
                 "responses": _kept(_responses("Understanding")),
             },
         },
         "/v1/understand/batch": {
-            "post": _TAG
-            | {
-                "summary": "Understand up to 1,000 queries, answered in order",
-                "operationId": "understand_batch",
-                "requestBody": _body("UnderstandBatchRequest", {"queries": [_QUERY, "protein"]}),
-                "responses": _responses("UnderstandBatchResponse"),
-            },
+            "post": _operation(
+                "Understand up to 1,000 queries, answered in order",
+                "understand_batch",
+                "UnderstandBatchResponse",
+                _body("UnderstandBatchRequest", {"queries": [_QUERY, "protein"]}),
+            )
         },
         "/v1/explain": {
-            "get": _TAG
-            | {
-                "summary": "One query as precomputed and as the student alone says, and why; shows counts of the log",
-                "operationId": "explain",
-                "parameters": [
-                    {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}, "example": _QUERY}
-                ],
-                "responses": _responses("Explained"),
-            },
+            "get": _operation(
+                "One query as precomputed and as the student alone says, and why; shows counts of the log",
+                "explain",
+                "Explained",
+            )
+            | {"parameters": [_Q]}
         },
         "/v1/discover": {
-            "post": {
-                "tags": ["discover"],
-                "summary": "Substitutes and complements that a page does not show yet",
-                "operationId": "discover",
-                "requestBody": _body("DiscoverRequest", _DISCOVER),
-                "responses": _responses("Discovered"),
-            },
+            "post": _operation(
+                "Substitutes and complements that a page does not show yet",
+                "discover",
+                "Discovered",
+                _body("DiscoverRequest", _DISCOVER),
+                tag="discover",
+            )
         },
         "/v1/suggest": {
-            "post": {
-                "tags": ["discover"],
-                "summary": "Queries to go on with",
-                "operationId": "suggest",
-                "requestBody": _body("SuggestRequest", {"query": _QUERY, "limit": 6}),
-                "responses": _responses("Suggested"),
-            },
+            "post": _operation(
+                "Queries to go on with",
+                "suggest",
+                "Suggested",
+                _body("SuggestRequest", {"query": _QUERY, "limit": 6}),
+                tag="discover",
+            )
         },
         "/v1/embed": {
-            "post": {
-                "tags": ["embed"],
-                "summary": "Embed up to 1,000 texts with the release's student",
-                "operationId": "embed",
-                "requestBody": _body("EmbedRequest", _EMBED),
-                "responses": _responses("EmbedResponse"),
-            },
+            "post": _operation(
+                "Embed up to 1,000 texts with the release's student",
+                "embed",
+                "EmbedResponse",
+                _body("EmbedRequest", _EMBED),
+                tag="embed",
+            )
         },
     } | schema["paths"]
     _bound(schema["components"]["schemas"], settings)
@@ -219,6 +206,13 @@ def _bound(schemas: dict[str, Any], settings: Settings) -> None:
 
 def _reference(model: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{model}"}
+
+
+def _operation(
+    summary: str, name: str, answer: str, body: dict[str, Any] | None = None, *, tag: str = "understand"
+) -> dict[str, Any]:
+    described = {"tags": [tag], "summary": summary, "operationId": name, "responses": _responses(answer)}
+    return described if body is None else described | {"requestBody": body}
 
 
 def _body(model: str, example: dict[str, Any]) -> dict[str, Any]:

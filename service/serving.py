@@ -49,8 +49,8 @@ class Serving:
     and a release that another one follows is closed when the last of them is done.
 
     On the CPU the student answers in the event loop, for handing a query to a thread costs as much as the answer; what
-    has come in one turn of the loop it answers together. A search by retrieval takes milliseconds and has the thread; so
-    has the student where it waits for more to come.
+    has come in one turn of the loop it answers together. A search by retrieval takes milliseconds and has the thread,
+    and so has the student where it waits for more to come.
 
     Args:
         release: Stays the caller's to close, as does one that is set as the attribute `release`.

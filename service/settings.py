@@ -32,55 +32,7 @@ def _option(default: Any, help: str, *, least: float | None = None, most: float 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Limits on what a client may send, and how the release's student works.
-
-    Every field made by `_option` is an option of ``querywise serve`` and of ``python -m service``, under its own name.
-
-    Attributes:
-        max_body: Bytes of a body, or of a query string.
-        max_batch_body: Bytes of the body of a batch.
-        max_batch: Queries or texts of a batch.
-        max_shown: Products of a page that content is asked for.
-        few_results: Results up to which substitutes lead on such a page; with more, complements do.
-        exploratory_share: Of the suggestions that are answered, the share that may be exploratory, in [0, 1].
-        provider: Where the student runs.
-        quality_weight: How much the quality of products counts beside the cosine, in the embeddings of queries.
-        batch_max: Queries without a precomputed answer that go through the student in one pass; with 1, each goes
-            by itself.
-        batch_wait_us: How long the first of them waits for others, in microseconds. None: on CUDA 200, and on the
-            CPU there is no waiting at all: each query goes by itself, which is soonest.
-        keys: The file of API keys; None: whoever reaches the service may ask it, and nobody may administer it.
-        rate: Requests a second of each key, for each worker by itself; None: any number.
-        rate_burst: How many of them may come at once; None: those of a second.
-        rate_by_address: Whether the rate counts by client address where there are no keys.
-        open_metrics: Whether `/metrics` needs no key where there are some.
-        admin_port: A second port, which alone has `/v1/admin` and `/metrics`; None: they are where everything is.
-        admin_host: The address of that port.
-        head_seconds: Within which the head of a request must be there, and the client's reading must go on.
-        body_seconds: Within which its body must be there.
-        max_connections: That a worker keeps at a time.
-        shed_ms: Delay of the event loop, in milliseconds, that is kept by answering a share of requests with 503; 0:
-            all are taken on, however late they will be answered.
-        drain_seconds: How long a worker that is told to stop goes on, not ready, so that balancers leave it first.
-        cache_seconds: For which caches may keep an answer to a GET without asking whether it still holds.
-        cors_origin: The origins whose pages may call the API, with commas between them; None: only our own.
-        explain: Whether `/v1/explain` answers, which shows counts of the shop's log.
-        metrics: Whether what is answered is counted, and told at `/metrics`.
-        log_requests: Whether each request gets a line of log, without what it asked.
-        log_queries: Whether that line, and the span of a trace, has the query too, personal data taken out.
-        log_format: What lines of log look like; with ``json`` those of the server too.
-        misses: A folder for queries that have no precomputed answer; None: they are not kept.
-        misses_share: Of those queries, the share that is kept, in [0, 1].
-        misses_megabytes: What each worker keeps of them.
-        otel: Whether each request gets a span of OpenTelemetry; the variables of OpenTelemetry ask for it as well.
-        follow: Whether a link to a release is followed while the service runs, and not only when it starts.
-        follow_seconds: Between two looks at what is current. None: 1, and 10 where it is elsewhere.
-        release_cache: Where releases from elsewhere are kept; by default below ``~/.cache``.
-        release_cache_gb: What they may take there, in gigabytes of 10^9 bytes.
-        other: A second release, which is not followed: its folder, or its id where it is beside the first.
-        share: Of clients, whose requests it gets, in [0, 1]. None: 0.1, and 1 in shadow.
-        shadow: Whether it answers nobody, and what it would say is compared with what was answered.
-    """
+    """What an operator sets of a service; each field is an option of ``querywise serve`` and ``python -m service``."""
 
     max_body: int = _option(64 * 1024, "Bytes of a body, or of a query string.", least=256, most=1 << 20)
     max_batch_body: int = _option(1024 * 1024, "Bytes of the body of a batch.", least=256, most=1 << 26)
@@ -139,6 +91,7 @@ class Settings:
     misses: Path | None = _option(None, "Keep queries without a precomputed answer in this folder.")
     misses_share: float = _option(1.0, "Of those queries, the share that is kept.", least=0, most=1)
     misses_megabytes: int = _option(64, "What each worker keeps of them.", least=1, most=100_000)
+    misses_days: int = _option(30, "Days after which a query that nobody asks again is forgotten.", least=1, most=3650)
     otel: bool = _option(False, "Trace requests by OpenTelemetry (the extra otel), as its OTEL_ variables say.")
     follow: bool = _option(True, "Follow current while serving; else it is followed once, at the start.")
     follow_seconds: float | None = _option(

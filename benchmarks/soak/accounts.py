@@ -27,7 +27,7 @@ __all__ = [
     "misses_lost",
 ]
 
-MISSES_WAIT: Final = 62.0
+MISSES_WAIT: Final = 12.0
 """Seconds for which a worker may hold a miss that it has not written."""
 
 K = TypeVar("K", tuple[str, int], tuple[str, str, str])

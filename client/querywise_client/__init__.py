@@ -38,12 +38,14 @@ from querywise_client.errors import (
     Unauthorized,
     Unavailable,
 )
+from querywise_client.settings import CallOptions
 
 __all__ = [
     "Annotation",
     "ApiError",
     "AsyncClient",
     "BadAnswer",
+    "CallOptions",
     "Category",
     "Client",
     "ClientClosed",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
+from querywise_client import calls
 from querywise_client.answers import Discovered, Embeddings, EmbedKind, ReleaseInfo, Suggested, Understanding
 from querywise_client.base import KEEPALIVE, BaseClient
-from querywise_client.conversation import Pause, Send, Steps
+from querywise_client.conversation import Pause, Send, Steps, converse, converse_in_parts, is_ready
 from querywise_client.errors import QuerywiseError
-from querywise_client.settings import OnError, Options
+from querywise_client.settings import CallOptions, Options
 from querywise_client.wire import Body, Reply, failure_of
+
+if TYPE_CHECKING:
+    from typing import Unpack  # Python 3.10 has none, and needs none to run
 
 __all__ = ["AsyncClient"]
 
@@ -24,37 +28,16 @@ T = TypeVar("T")
 class AsyncClient(BaseClient[httpx.AsyncBaseTransport]):
     """`Client` for asyncio: the same calls, awaited, and an exact time limit. It belongs to one event loop."""
 
-    async def understand(
-        self,
-        query: str,
-        *,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
-    ) -> Understanding:
+    async def understand(self, query: str, **options: Unpack[CallOptions]) -> Understanding:
         """As `Client.understand`."""
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return await self._run(self._understand(query, options))
+        return await self._run(converse(self._ours(), calls.understand(query), Options(**options)))
 
     async def understand_batch(
-        self,
-        queries: Sequence[str],
-        *,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
+        self, queries: Sequence[str], **options: Unpack[CallOptions]
     ) -> tuple[Understanding, ...]:
         """As `Client.understand_batch`."""
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return await self._run(self._understand_batch(queries, options))
+        parts = calls.understand_batches(queries)
+        return await self._run(converse_in_parts(self._ours(), parts, Options(**options)))
 
     async def discover(
         self,
@@ -63,34 +46,15 @@ class AsyncClient(BaseClient[httpx.AsyncBaseTransport]):
         shown: Sequence[str] = (),
         result_count: int | None = None,
         limit: int | None = None,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
+        **options: Unpack[CallOptions],
     ) -> Discovered:
         """As `Client.discover`."""
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return await self._run(self._discover(query, shown, result_count, limit, options))
+        call = calls.discover(query, shown, result_count, limit)
+        return await self._run(converse(self._ours(), call, Options(**options)))
 
-    async def suggest(
-        self,
-        query: str,
-        *,
-        limit: int | None = None,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
-    ) -> Suggested:
+    async def suggest(self, query: str, *, limit: int | None = None, **options: Unpack[CallOptions]) -> Suggested:
         """As `Client.suggest`."""
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return await self._run(self._suggest(query, limit, options))
+        return await self._run(converse(self._ours(), calls.suggest(query, limit), Options(**options)))
 
     async def embed(
         self,
@@ -98,21 +62,18 @@ class AsyncClient(BaseClient[httpx.AsyncBaseTransport]):
         *,
         kind: EmbedKind,
         products: Sequence[str | None] | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        **options: Unpack[CallOptions],
     ) -> Embeddings:
         """As `Client.embed`."""
-        options = Options(request_id=request_id, headers=headers or {}, timeout=timeout)
-        return await self._run(self._embed(texts, kind, products, options))
+        return await self._run(converse(self._ours(), calls.embed(texts, kind, products), Options(**options)))
 
-    async def release(self, *, headers: Mapping[str, str] | None = None, timeout: float | None = None) -> ReleaseInfo:
+    async def release(self, **options: Unpack[CallOptions]) -> ReleaseInfo:
         """As `Client.release`."""
-        return await self._run(self._release(Options(headers=headers or {}, timeout=timeout)))
+        return await self._run(converse(self._ours(), calls.release(), Options(**options)))
 
-    async def ready(self, *, headers: Mapping[str, str] | None = None, timeout: float | None = None) -> bool:
+    async def ready(self, **options: Unpack[CallOptions]) -> bool:
         """As `Client.ready`."""
-        return await self._run(self._ready(Options(headers=headers or {}, timeout=timeout)))
+        return await self._run(is_ready(self._ours(), calls.ready(), Options(**options)))
 
     async def aclose(self) -> None:
         """Close the connections; calls after this raise `ClientClosed`."""

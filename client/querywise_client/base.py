@@ -1,20 +1,18 @@
-"""What both clients are made of: settings, the connections of one process, and each call as steps to take."""
+"""What both clients are made of: settings, and the connections of one process."""
 
 from __future__ import annotations
 
 import os
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 import httpx
 
-from querywise_client import calls
-from querywise_client.answers import Discovered, Embeddings, EmbedKind, ReleaseInfo, Suggested, Understanding
-from querywise_client.conversation import Link, Steps, converse, converse_in_parts, is_ready
+from querywise_client.conversation import Link
 from querywise_client.errors import ClientClosed, QuerywiseError
-from querywise_client.settings import ApiKey, OnError, Options, Settings, base_address
+from querywise_client.settings import ApiKey, OnError, Settings, base_address
 
 __all__ = ["KEEPALIVE", "BaseClient"]
 
@@ -111,48 +109,3 @@ class BaseClient(ABC, Generic[TransportT]):
             self._left_behind.append(self._transport)  # the parent's to close
             self._connect()
         return self._link
-
-    def _understand(self, query: str, options: Options) -> Steps[Understanding]:
-        call = calls.understand(query, in_address=self._settings.cache_size > 0)
-        return converse(
-            self._ours(), call, options, self._settings.timeout if options.timeout is None else options.timeout
-        )
-
-    def _understand_batch(self, queries: Sequence[str], options: Options) -> Steps[tuple[Understanding, ...]]:
-        seconds = self._settings.batch_timeout if options.timeout is None else options.timeout
-        return converse_in_parts(self._ours(), calls.understand_batches(queries), options, seconds)
-
-    def _discover(
-        self, query: str, shown: Sequence[str], result_count: int | None, limit: int | None, options: Options
-    ) -> Steps[Discovered]:
-        call = calls.discover(query, shown=shown, result_count=result_count, limit=limit)
-        return converse(
-            self._ours(), call, options, self._settings.timeout if options.timeout is None else options.timeout
-        )
-
-    def _suggest(self, query: str, limit: int | None, options: Options) -> Steps[Suggested]:
-        call = calls.suggest(query, limit=limit)
-        return converse(
-            self._ours(), call, options, self._settings.timeout if options.timeout is None else options.timeout
-        )
-
-    def _embed(
-        self, texts: Sequence[str], kind: EmbedKind, products: Sequence[str | None] | None, options: Options
-    ) -> Steps[Embeddings]:
-        call = calls.embed(texts, kind, products)
-        return converse(
-            self._ours(), call, options, self._settings.batch_timeout if options.timeout is None else options.timeout
-        )
-
-    def _release(self, options: Options) -> Steps[ReleaseInfo]:
-        return converse(
-            self._ours(),
-            calls.release(),
-            options,
-            self._settings.timeout if options.timeout is None else options.timeout,
-        )
-
-    def _ready(self, options: Options) -> Steps[bool]:
-        return is_ready(
-            self._ours(), calls.ready(), options, self._settings.timeout if options.timeout is None else options.timeout
-        )

@@ -31,7 +31,8 @@ class Call(Generic[T]):
         body: The JSON document to post, or None to get.
         read: Makes the answer of a JSON document, or raises `BadAnswer`.
         empty: What stands for the answer where there is none; None where nothing can.
-        cacheable: Whether the answer may be kept as its headers say.
+        cacheable: The same without a body, whose answer may be kept as its headers say; None where there is no such.
+        slow: Whether it has the time of a batch.
         looks: Whether it only asks if somebody is there: then it is sent once, and whatever happened before.
         field_offset: Entries of a split batch that went before.
     """
@@ -40,7 +41,8 @@ class Call(Generic[T]):
     read: Callable[[Any], T]
     body: bytes | None = None
     empty: Callable[[], T] | None = None
-    cacheable: bool = False
+    cacheable: Call[T] | None = None
+    slow: bool = False
     looks: bool = False
     field_offset: int = 0
 
@@ -53,21 +55,21 @@ class Call(Generic[T]):
         return type(error)(**members)
 
 
-def understand(query: str, *, in_address: bool) -> Call[Understanding]:
+def understand(query: str) -> Call[Understanding]:
     """Return the call for one query; in the address its answer can be kept, in the body no log on the way sees it."""
-    call = Call(
+    posted = Call(
         path="/v1/understand",
         read=lambda document: _echoed(read_as(Understanding, document), query),
+        body=_document(query=query),
         empty=lambda: _degraded(query),
     )
-    if in_address:
-        try:
-            escaped = quote(query, safe="")
-        except UnicodeEncodeError:
-            escaped = None  # half of a surrogate pair; the service has a problem document for it
-        if escaped is not None and len(escaped) <= _LONGEST_IN_ADDRESS:
-            return replace(call, path=f"/v1/understand?q={escaped}", cacheable=True)
-    return replace(call, body=_document(query=query))
+    try:
+        escaped = quote(query, safe="")
+    except UnicodeEncodeError:
+        return posted  # half of a surrogate pair; the service has a problem document for it
+    if len(escaped) > _LONGEST_IN_ADDRESS:
+        return posted
+    return replace(posted, cacheable=replace(posted, path=f"/v1/understand?q={escaped}", body=None))
 
 
 def understand_batches(queries: Sequence[str]) -> Iterator[Call[tuple[Understanding, ...]]]:
@@ -100,6 +102,7 @@ def _understand_batch(queries: tuple[str, ...], start: int) -> Call[tuple[Unders
         read=read,
         body=_document(queries=queries),
         empty=lambda: tuple(map(_degraded, queries)),
+        slow=True,
         field_offset=start,
     )
 
@@ -109,7 +112,7 @@ class _Results:
     results: tuple[Understanding, ...]
 
 
-def discover(query: str, *, shown: Sequence[str], result_count: int | None, limit: int | None) -> Call[Discovered]:
+def discover(query: str, shown: Sequence[str], result_count: int | None, limit: int | None) -> Call[Discovered]:
     """Return the call for what to show beside a page."""
     optional = {"shown": list(shown) or None, "result_count": result_count, "limit": limit}
     return Call(
@@ -122,7 +125,7 @@ def discover(query: str, *, shown: Sequence[str], result_count: int | None, limi
     )
 
 
-def suggest(query: str, *, limit: int | None) -> Call[Suggested]:
+def suggest(query: str, limit: int | None) -> Call[Suggested]:
     """Return the call for what to search next."""
     return Call(
         path="/v1/suggest",
@@ -146,7 +149,7 @@ def embed(texts: Sequence[str], kind: EmbedKind, products: Sequence[str | None] 
     fields: dict[str, Any] = {"texts": list(texts), "kind": kind}
     if products is not None:
         fields["products"] = list(products)
-    return Call(path="/v1/embed", read=read, body=_document(**fields))
+    return Call(path="/v1/embed", read=read, body=_document(**fields), slow=True)
 
 
 def release() -> Call[ReleaseInfo]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
+from querywise_client import calls
 from querywise_client.answers import Discovered, Embeddings, EmbedKind, ReleaseInfo, Suggested, Understanding
 from querywise_client.base import KEEPALIVE, BaseClient
-from querywise_client.conversation import Pause, Send, Steps
+from querywise_client.conversation import Pause, Send, Steps, converse, converse_in_parts, is_ready
 from querywise_client.errors import QuerywiseError
 from querywise_client.lanes import Lanes
-from querywise_client.settings import OnError, Options
+from querywise_client.settings import CallOptions, Options
 from querywise_client.wire import Body, Reply, failure_of
+
+if TYPE_CHECKING:
+    from typing import Unpack  # Python 3.10 has none, and needs none to run
 
 __all__ = ["Client"]
 
@@ -23,60 +27,30 @@ T = TypeVar("T")
 
 
 class Client(BaseClient[httpx.BaseTransport]):
-    """Asks a Querywise service and waits for its answers; threads may share one. `BaseClient` has its arguments.
+    """Asks a Querywise service and waits for its answers; threads may share one.
+
+    `BaseClient` has its arguments, and `CallOptions` those that every call takes beside its own.
 
     The time limit holds for every step of a request and between the parts of an answer. Looking up the address of a
     name is up to the system's resolver, and not bounded.
     """
 
-    def understand(
-        self,
-        query: str,
-        *,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
-    ) -> Understanding:
-        """Return what shoppers mean by a query.
-
-        Args:
-            query: As the shopper typed it.
-            client_id: The shopper's browser or device; where traffic is split between releases, it stays with one.
-                What no header may hold is percent-encoded, here and in `request_id`.
-            request_id: The id under which the service logs the request.
-            headers: Sent with this request, such as those of a trace.
-            timeout: Seconds, in place of the client's own.
-            on_error: In place of the client's own.
+    def understand(self, query: str, **options: Unpack[CallOptions]) -> Understanding:
+        """Return what shoppers mean by a query, as one of them typed it.
 
         Raises:
             QuerywiseError: why there is no answer, unless an empty one is wanted.
         """
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return self._run(self._understand(query, options))
+        return self._run(converse(self._ours(), calls.understand(query), Options(**options)))
 
-    def understand_batch(
-        self,
-        queries: Sequence[str],
-        *,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
-    ) -> tuple[Understanding, ...]:
+    def understand_batch(self, queries: Sequence[str], **options: Unpack[CallOptions]) -> tuple[Understanding, ...]:
         """Return what shoppers mean by any number of queries, in order.
 
         Asked in requests of up to 1,000 queries and 1 MiB, one after the other; each has the time limit to itself. A
         request with a query that is too long is refused whole, and the field of the error counts over all of them.
         """
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return self._run(self._understand_batch(queries, options))
+        parts = calls.understand_batches(queries)
+        return self._run(converse_in_parts(self._ours(), parts, Options(**options)))
 
     def discover(
         self,
@@ -85,11 +59,7 @@ class Client(BaseClient[httpx.BaseTransport]):
         shown: Sequence[str] = (),
         result_count: int | None = None,
         limit: int | None = None,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
+        **options: Unpack[CallOptions],
     ) -> Discovered:
         """Return substitutes and complements that a page does not show yet.
 
@@ -98,33 +68,14 @@ class Client(BaseClient[httpx.BaseTransport]):
             shown: Ids of the products at the top of the page, up to 1,000.
             result_count: How many results the search has, where that is known: with few, substitutes lead.
             limit: Ideas of each kind, from 1 to 50; 6 unless it is given.
-            client_id: As `understand` has it, and so the other arguments.
-            request_id: The same.
-            headers: The same.
-            timeout: The same.
-            on_error: The same.
+            options: As for every call.
         """
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return self._run(self._discover(query, shown, result_count, limit, options))
+        call = calls.discover(query, shown, result_count, limit)
+        return self._run(converse(self._ours(), call, Options(**options)))
 
-    def suggest(
-        self,
-        query: str,
-        *,
-        limit: int | None = None,
-        client_id: str | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        on_error: OnError | None = None,
-    ) -> Suggested:
+    def suggest(self, query: str, *, limit: int | None = None, **options: Unpack[CallOptions]) -> Suggested:
         """Return queries to go on with; `limit` is from 1 to 50, and 6 unless it is given."""
-        options = Options(
-            client_id=client_id, request_id=request_id, headers=headers or {}, timeout=timeout, on_error=on_error
-        )
-        return self._run(self._suggest(query, limit, options))
+        return self._run(converse(self._ours(), calls.suggest(query, limit), Options(**options)))
 
     def embed(
         self,
@@ -132,30 +83,27 @@ class Client(BaseClient[httpx.BaseTransport]):
         *,
         kind: EmbedKind,
         products: Sequence[str | None] | None = None,
-        request_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        **options: Unpack[CallOptions],
     ) -> Embeddings:
         """Return vectors of up to 1,000 texts, all of one release; `products` has the id of the product of each.
 
         Not split where there are more: between two requests the release may change, and vectors of two releases are
         not comparable. There is no empty answer: without one this raises, whatever `on_error` is.
         """
-        options = Options(request_id=request_id, headers=headers or {}, timeout=timeout)
-        return self._run(self._embed(texts, kind, products, options))
+        return self._run(converse(self._ours(), calls.embed(texts, kind, products), Options(**options)))
 
-    def release(self, *, headers: Mapping[str, str] | None = None, timeout: float | None = None) -> ReleaseInfo:
+    def release(self, **options: Unpack[CallOptions]) -> ReleaseInfo:
         """Return what is being served. Without an answer this raises, whatever `on_error` is."""
-        return self._run(self._release(Options(headers=headers or {}, timeout=timeout)))
+        return self._run(converse(self._ours(), calls.release(), Options(**options)))
 
-    def ready(self, *, headers: Mapping[str, str] | None = None, timeout: float | None = None) -> bool:
+    def ready(self, **options: Unpack[CallOptions]) -> bool:
         """Return whether the service can be reached and has a release; asked once, without retries.
 
         Raises:
             BadAnswer: where something else is at the address.
             ApiError: where the service refuses to say.
         """
-        return self._run(self._ready(Options(headers=headers or {}, timeout=timeout)))
+        return self._run(is_ready(self._ours(), calls.ready(), Options(**options)))
 
     def close(self) -> None:
         """Close the connections; calls after this raise `ClientClosed`."""

@@ -70,13 +70,15 @@ class Link:
             self.budget.answered()
 
 
-def converse(link: Link, call: Call[T], options: Options, seconds: float) -> Steps[T]:
-    """Come by the answer to a call within some seconds.
+def converse(link: Link, call: Call[T], options: Options) -> Steps[T]:
+    """Come by the answer to a call within its time.
 
     Raises:
         QuerywiseError: why there is no answer, unless an empty one is wanted and there is such a thing.
     """
     on_error = options.on_error or link.settings.on_error
+    seconds = link.settings.batch_timeout if call.slow else link.settings.timeout
+    seconds = seconds if options.timeout is None else options.timeout
     try:
         if not 0 < seconds < float("inf"):
             raise InvalidCall("A time is a positive number of seconds.")
@@ -92,17 +94,15 @@ def converse(link: Link, call: Call[T], options: Options, seconds: float) -> Ste
         raise told from None
 
 
-def converse_in_parts(
-    link: Link, calls: Iterable[Call[tuple[T, ...]]], options: Options, seconds: float
-) -> Steps[tuple[T, ...]]:
-    """Come by the answers to calls one after the other, each within some seconds, as one tuple."""
+def converse_in_parts(link: Link, calls: Iterable[Call[tuple[T, ...]]], options: Options) -> Steps[tuple[T, ...]]:
+    """Come by the answers to calls one after the other, each within its time, as one tuple."""
     found: list[T] = []
     for call in calls:
-        found += yield from converse(link, call, options, seconds)
+        found += yield from converse(link, call, options)
     return tuple(found)
 
 
-def is_ready(link: Link, call: Call[bool], options: Options, seconds: float) -> Steps[bool]:
+def is_ready(link: Link, call: Call[bool], options: Options) -> Steps[bool]:
     """Find out whether somebody is there who can answer.
 
     Raises:
@@ -110,15 +110,16 @@ def is_ready(link: Link, call: Call[bool], options: Options, seconds: float) -> 
         ApiError: where the service refuses to say.
     """
     try:
-        return (yield from converse(link, call, options, seconds))
+        return (yield from converse(link, call, options))
     except (Unavailable, ServiceUnavailable):
         return False
 
 
 def _cached(link: Link, call: Call[T], options: Options, deadline: Deadline) -> Steps[T]:
-    if not call.cacheable:
+    if call.cacheable is None or not link.settings.cache_size:
         reply = yield from _sent(link, call, options, deadline)
         return call.read(json_of(reply))
+    call = call.cacheable
     key = (call.path, options.client_id or "")
     held = link.cache.get(key)
     if held is not None and held.fresh:

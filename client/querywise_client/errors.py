@@ -17,6 +17,7 @@ QuerywiseError
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 __all__ = [
@@ -110,7 +111,7 @@ class ApiError(QuerywiseError):
         return self.type.removeprefix(_PROBLEM)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), dict(self.__dict__))
+        return partial(type(self), **self.__dict__), ()
 
 
 class Unauthorized(ApiError):
@@ -142,7 +143,3 @@ _BY_STATUS: Final[dict[int, type[ApiError]]] = {
 def api_error(*, status: int, **members: Any) -> ApiError:
     """Return the error for a status, with the members that `ApiError` takes."""
     return _BY_STATUS.get(status, ApiError)(status=status, **members)
-
-
-def _rebuild(kind: type[ApiError], members: dict[str, Any]) -> ApiError:
-    return kind(**members)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, TypedDict
 from urllib.parse import quote
 
 import httpx
 
 from querywise_client.errors import InvalidCall, QuerywiseError
 
-__all__ = ["ApiKey", "OnError", "Options", "Settings", "base_address"]
+__all__ = ["ApiKey", "CallOptions", "OnError", "Options", "Settings", "base_address"]
 
 OnError = Literal["raise", "empty"]
 """What becomes of a call that has no answer: its error, or an empty answer to go on with."""
@@ -48,13 +48,32 @@ class Settings:
             raise InvalidCall("on_error is 'raise' or 'empty'.")
 
 
+class CallOptions(TypedDict, total=False):
+    """What any call may set for itself, by name.
+
+    Attributes:
+        client_id: The shopper's browser or device; where traffic is split between releases, it stays with one. What no
+            header may hold is percent-encoded, here and in `request_id`.
+        request_id: The id under which the service logs the request.
+        headers: Sent with this request, such as those of a trace.
+        timeout: Seconds, in place of the client's own.
+        on_error: In place of the client's own.
+    """
+
+    client_id: str | None
+    request_id: str | None
+    headers: Mapping[str, str] | None
+    timeout: float | None
+    on_error: OnError | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What one call sets for itself."""
+    """`CallOptions` as one call has them."""
 
     client_id: str | None = None
     request_id: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] | None = None
     timeout: float | None = None
     on_error: OnError | None = None
 
@@ -66,7 +85,7 @@ class Options:
         """
         try:
             headers = httpx.Headers(settings.headers)
-            headers.update(self.headers)
+            headers.update(self.headers or {})
             # Answers are small and the way is short: packing them would cost more than it saves.
             headers.update({"accept": "application/json, application/problem+json", "accept-encoding": "identity"})
             if has_body:

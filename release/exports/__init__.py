@@ -4,7 +4,7 @@ Only what is precomputed is exported: a file cannot answer a query that nobody f
 """
 
 from release.exports.difference import Changed, Difference, compare_with
-from release.exports.exporting import Export, make_export, save_export
+from release.exports.exporting import Export, save_export
 from release.exports.policy import EXPIRES_DAYS, LEAST_CONFIDENCE, Policy
 from release.exports.rule import Held, Kind, Reach, Rule, rule_id
 from release.exports.selection import LeftOut, Origin, Selection, select_rules
@@ -31,7 +31,6 @@ __all__ = [
     "Rule",
     "Selection",
     "compare_with",
-    "make_export",
     "read_about",
     "read_rules",
     "rule_id",

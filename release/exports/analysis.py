@@ -7,6 +7,7 @@ from typing import Any
 
 from release.exports.dsl import json_file
 from release.exports.settings import ExportSettings
+from release.exports.written import File
 
 __all__ = ["analyzer_names", "settings_file"]
 
@@ -16,7 +17,7 @@ def analyzer_names(settings: ExportSettings, count: int) -> list[str]:
     return [f"{settings.name}_search_{number}" for number in range(1, count + 1)]
 
 
-def settings_file(sources: Sequence[Mapping[str, Any]], settings: ExportSettings) -> bytes:
+def settings_file(sources: Sequence[Mapping[str, Any]], settings: ExportSettings) -> File:
     """Return what to create an index with.
 
     Synonyms of several words make a token graph. An index cannot store one, so the filter stands in analyzers for
@@ -34,9 +35,8 @@ def settings_file(sources: Sequence[Mapping[str, Any]], settings: ExportSettings
     text = {"type": "text", "analyzer": f"{settings.name}_index", "search_analyzer": names[0]}
     properties: dict[str, Any] = dict.fromkeys(settings.plain_fields, text)
     properties[settings.category_field] = {"type": "keyword"}
-    return json_file(
-        {"settings": {"analysis": {"filter": filters, "analyzer": analyzers}}, "mappings": {"properties": properties}}
-    )
+    analysis = {"filter": filters, "analyzer": analyzers}
+    return json_file("settings.json", {"settings": {"analysis": analysis}, "mappings": {"properties": properties}})
 
 
 def _analyzer(*filters: str) -> dict[str, Any]:

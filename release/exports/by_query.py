@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 from domain import Taxonomy
-from release.exports.rule import Rule
+from release.exports.rule import Kind, Rule
 from release.exports.selection import Selection
+from release.exports.written import File
 
 __all__ = ["QueryRules", "category_ids", "fallback_file", "json_lines", "rules_by_query"]
 
@@ -49,42 +51,26 @@ class QueryRules:
         }
 
 
-@dataclass(kw_only=True)
-class _Kinds:
-    mend: Rule | None = None
-    synonyms: list[Rule] = field(default_factory=list)
-    categories: list[Rule] = field(default_factory=list)
-    broader: list[Rule] = field(default_factory=list)
-    substitutes: list[Rule] = field(default_factory=list)
-
-
 def rules_by_query(selection: Selection) -> Iterator[QueryRules]:
-    """Yield the rules of each query that has any, in the order of queries."""
-    queries: dict[str, _Kinds] = {}
-    for rule in selection.rules:
-        kinds = queries.setdefault(rule.query, _Kinds())
-        match rule.kind:
-            case "spelling":
-                kinds.mend = rule
-            case "synonym":
-                kinds.synonyms.append(rule)
-            case "category":
-                kinds.categories.append(rule)
-            case "broader":
-                kinds.broader.append(rule)
-            case "substitute":
-                kinds.substitutes.append(rule)
-    for query, kinds in queries.items():
-        text = kinds.mend.target if kinds.mend else query
-        mended = queries.get(text, _Kinds()) if kinds.mend else _Kinds()
+    """Yield the rules of each query that has any, in the order of the release."""
+    for query, group in groupby(selection.rules(), key=lambda rule: rule.query):
+        rules = tuple(group)
+        mend = next(iter(_of_kind(rules, "spelling")), None)
+        mended = selection.of(mend.target) if mend else ()
+        text = mend.target if mend else query
+        synonyms = _of_kind(rules, "synonym") + _of_kind(mended, "synonym")
         yield QueryRules(
             query=query,
             text=text,
-            mend=kinds.mend,
-            synonyms=_one_each(rule for rule in (*kinds.synonyms, *mended.synonyms) if rule.target != text),
-            categories=tuple(kinds.categories or mended.categories),
-            fallbacks=_one_each((*kinds.broader, *kinds.substitutes)),
+            mend=mend,
+            synonyms=_one_each(rule for rule in synonyms if rule.target != text),
+            categories=_of_kind(rules, "category") or _of_kind(mended, "category"),
+            fallbacks=_one_each(_of_kind(rules, "broader") + _of_kind(rules, "substitute")),
         )
+
+
+def _of_kind(rules: Iterable[Rule], kind: Kind) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if rule.kind == kind)
 
 
 def _one_each(rules: Iterable[Rule]) -> tuple[Rule, ...]:
@@ -103,9 +89,9 @@ def category_ids(taxonomy: Taxonomy, category_id: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def fallback_file(queries: Iterable[QueryRules]) -> bytes:
+def fallback_file(queries: Iterable[QueryRules]) -> File:
     """Return, as JSON Lines, what to search for where a query finds too little, in the order to try it."""
-    return json_lines(
+    lines = json_lines(
         {
             "query": each.query,
             "fallbacks": [
@@ -122,12 +108,12 @@ def fallback_file(queries: Iterable[QueryRules]) -> bytes:
         for each in queries
         if each.fallbacks
     )
+    return File(name="fallbacks.jsonl", lines=lines)
 
 
-def json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return rows as JSON Lines in UTF-8; dates as ``2026-11-22``."""
-    encode = json.JSONEncoder(ensure_ascii=False, default=_date).encode
-    return "".join(f"{encode(row)}\n" for row in rows).encode()
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield rows as JSON; dates as ``2026-11-22``."""
+    return map(json.JSONEncoder(ensure_ascii=False, default=_date).encode, rows)
 
 
 def _date(value: Any) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Literal
 
-from domain.understanding import RewriteType
+from release.exports.heard import CACHED, Said
+from release.exports.rule import Kind
 
-__all__ = ["Conflict", "Resolved", "Said", "resolve"]
+__all__ = ["Conflict", "Resolved", "Resolver"]
 
 Conflict = Literal["two_kinds", "opposite", "itself", "misspelt_target", "spelling_chain", "synonym_chain"]
 """What was found, and what became of it:
@@ -27,106 +29,100 @@ synonym_chain     the target has synonyms of its own: both count, and neither is
 ================  =================================================================================================
 """
 
-_CAUTION: Final[Mapping[RewriteType, int]] = {"substitute": 0, "broader": 1, "synonym": 2, "spelling": 3}
+_CAUTION: Final[Mapping[Kind, int]] = {"substitute": 0, "broader": 1, "synonym": 2, "spelling": 3}
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
-    """That a label calls `target` a rewrite of `query`."""
-
-    type: RewriteType
-    query: str
-    target: str
-    confidence: float
+_AGAINST: Final[Mapping[Kind, Kind]] = {"synonym": "substitute", "broader": "broader"}
+"""What the opposite label has to say where this one may not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """What counts, in the order of queries as they came, and the conflicts found."""
+    """What counts of the label of one query, no two of it with one target, and the conflicts found in it."""
 
     said: tuple[Said, ...]
     conflicts: Mapping[Conflict, int]
 
 
-def resolve(said: Iterable[Said]) -> Resolved:
-    """Return what counts of what labels say; no two of it are of one query and one target."""
-    found: Counter[Conflict] = Counter()
-    every = [one for one in said if one.target != one.query]
-    every = _one_way(every, _surest_mends(every), found)
-    mended = _mend(every, _surest_mends(every), found)
-    kept = _one_kind(mended, found)
-    lost = {pair for pair, one in kept.items() if _loses(one, kept.get((one.target, one.query)))}
-    found["opposite"] += len(lost)
-    kept = {pair: one for pair, one in kept.items() if pair not in lost}
-    sources = {one.query for one in kept.values() if one.type == "synonym"}
-    found["synonym_chain"] += sum(one.type == "synonym" and one.target in sources for one in kept.values())
-    return Resolved(said=tuple(kept.values()), conflicts=dict(+found))
+class Resolver:
+    """Decides what counts of a label by the labels of the queries that it names, and of those that they name.
 
+    Args:
+        said: Returns what the label of a query says; nothing where there is none.
+        may_be_misspelt: Whether the label of a query could have a mend for it; says so without a look at the label.
+    """
 
-def _surest_mends(said: Iterable[Said]) -> dict[str, Said]:
-    """Return the mend of each misspelt query; of two, the surer."""
-    mends: dict[str, Said] = {}
-    for one in said:
-        if one.type == "spelling" and ((best := mends.get(one.query)) is None or _surer(one, best)):
-            mends[one.query] = one
-    return mends
+    def __init__(self, said: Callable[[str], Sequence[Said]], may_be_misspelt: Callable[[str], bool]) -> None:
+        self._said = said
+        self._may_be_misspelt = may_be_misspelt
+        self._mend = lru_cache(CACHED)(self._find_mend)
+        self._of_one_kind = lru_cache(CACHED)(self._mended)
 
+    def resolve(self, query: str) -> Resolved:
+        """Return what counts of the label of a query. Chains of synonyms are not among the conflicts."""
+        every = self._of_one_kind(query)
+        kept = tuple(one for one in every.said if not self._loses(one))
+        lost = Counter[Conflict]({"opposite": len(every.said) - len(kept)})
+        return Resolved(said=kept, conflicts=Counter(every.conflicts) + lost)
 
-def _one_way(said: Iterable[Said], mends: Mapping[str, Said], found: Counter[Conflict]) -> list[Said]:
-    """Drop the mends that are not the surest of their query, and the less sure of two that mend each other."""
-    kept = []
-    for one in said:
-        if one.type == "spelling":
-            back = mends.get(one.target)
-            if mends[one.query] is not one:
+    def _loses(self, one: Said) -> bool:
+        """Whether the opposite label outweighs this one."""
+        against = _AGAINST.get(one.kind)
+        # Most labels end here, before anything that they name is read.
+        if against is None or all(back.kind != against for back in self._said(one.target)):
+            return False
+        back = next((back for back in self._of_one_kind(one.target).said if back.target == one.query), None)
+        return back is not None and back.kind == against and not (against == one.kind and _surer(one, back))
+
+    def _mended(self, query: str) -> Resolved:
+        """Keep one mend, put the end of its chain of mends in the place of every target, and one kind for each."""
+        found = Counter[Conflict]()
+        kept: dict[str, Said] = {}
+        every = self._every(query)
+        surest, mend = _surest_mend(every), self._mend(query)
+        for said in every:
+            if said.kind == "spelling" and said is not surest:
                 found["two_kinds"] += 1
-                continue
-            if back is not None and back.target == one.query and not _surer(one, back):
+            elif said.kind == "spelling" and mend is None:
                 found["opposite"] += 1
-                continue
-        kept.append(one)
-    return kept
+            elif (one := self._at_the_end(said, found)).target == query:
+                found["itself"] += 1
+            else:
+                other = kept.get(one.target, one)
+                found["two_kinds"] += one.kind != other.kind
+                kept[one.target] = min(other, one, key=lambda each: (_CAUTION[each.kind], -each.confidence))
+        return Resolved(said=tuple(kept.values()), conflicts=found)
 
-
-def _mend(said: Iterable[Said], mends: Mapping[str, Said], found: Counter[Conflict]) -> list[Said]:
-    """Put the end of its chain of mends in the place of every target."""
-    result = []
-    for one in said:
+    def _at_the_end(self, one: Said, found: Counter[Conflict]) -> Said:
         target, confidence, seen = one.target, one.confidence, {one.query}
-        while (mend := mends.get(target)) is not None and target not in seen:
+        while target not in seen and (mend := self._mend(target)) is not None:
             seen.add(target)
             target, confidence = mend.target, min(confidence, mend.confidence)
-        if target != one.target:
-            found["spelling_chain" if one.type == "spelling" else "misspelt_target"] += 1
-        if target == one.query:
-            found["itself"] += 1
-        else:
-            result.append(one if target == one.target else replace(one, target=target, confidence=confidence))
-    return result
+        if target == one.target:
+            return one
+        found["spelling_chain" if one.kind == "spelling" else "misspelt_target"] += 1
+        return replace(one, target=target, confidence=confidence)
+
+    def _find_mend(self, query: str) -> Said | None:
+        """Return the surest mend of a query, unless its target is mended to the query, and surer."""
+        if not self._may_be_misspelt(query):
+            return None
+        mend = _surest_mend(self._every(query))
+        back = None if mend is None else _surest_mend(self._every(mend.target))
+        if mend is None or (back is not None and back.target == query and not _surer(mend, back)):
+            return None
+        return mend
+
+    def _every(self, query: str) -> list[Said]:
+        return [one for one in self._said(query) if one.target != query]
 
 
-def _one_kind(said: Iterable[Said], found: Counter[Conflict]) -> dict[tuple[str, str], Said]:
-    """Return one kind for each query and target."""
-    kept: dict[tuple[str, str], Said] = {}
-    for one in said:
-        pair = (one.query, one.target)
-        other = kept.get(pair)
-        if other is None:
-            kept[pair] = one
-            continue
-        found["two_kinds"] += one.type != other.type
-        kept[pair] = min(one, other, key=lambda each: (_CAUTION[each.type], -each.confidence))
-    return kept
-
-
-def _loses(one: Said, back: Said | None) -> bool:
-    """Whether the opposite label outweighs this one."""
-    if back is None:
-        return False
-    if one.type == "synonym":
-        return back.type == "substitute"
-    return one.type == back.type == "broader" and not _surer(one, back)
+def _surest_mend(said: Iterable[Said]) -> Said | None:
+    return min((one for one in said if one.kind == "spelling"), key=_unsureness, default=None)
 
 
 def _surer(one: Said, other: Said) -> bool:
-    return (-one.confidence, one.target) < (-other.confidence, other.target)
+    return _unsureness(one) < _unsureness(other)
+
+
+def _unsureness(one: Said) -> tuple[float, str]:
+    return -one.confidence, one.target

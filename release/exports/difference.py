@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
+from release.exports.exporting import Export
 from release.exports.rule import Rule
-from release.exports.sidecar import About, read_about, read_rules
+from release.exports.selection import select_rules
+from release.exports.sidecar import read_about, read_rules
+from release.head import key_of
 
 __all__ = ["Changed", "Difference", "compare_with"]
 
@@ -45,39 +49,62 @@ class Difference:
     same: int
 
 
-def compare_with(folder: Path, about: About, rules: Iterable[Rule]) -> Difference:
-    """Compare a new export with the one in a folder.
+def compare_with(folder: Path, export: Export) -> Difference:
+    """Compare a new export with the one in a folder; both are read query by query, and only differences are held.
 
     Args:
         folder: Where the last one is; need not be there.
-        about: Of the new one.
-        rules: Of the new one.
+        export: The new one.
 
     Raises:
+        ReleaseError: as `select_rules`.
         UserError: where the folder is there and holds no export that can be read.
     """
-    there = folder.is_dir() and any(folder.iterdir())
-    last = read_about(folder) if there else None
-    old = {rule.id: rule for rule in read_rules(folder)} if there else {}
-    new = {rule.id: rule for rule in rules}
-    both = [Changed(before=old[i], after=rule) for i, rule in new.items() if i in old]
-    changed = tuple(one for one in both if _works(one.before) != _works(one.after))
+    last = read_about(folder) if folder.is_dir() and any(folder.iterdir()) else None
+    added: list[Rule] = []
+    removed: list[Rule] = []
+    changed: list[Changed] = []
+    same = 0
+    with select_rules(export.release, policy=export.policy, today=export.today) as selection:
+        for both in _by_query(read_rules(folder) if last else (), selection.rules()):
+            old, new = ({rule.id: rule for rule in rules} for rules in (both.before, both.after))
+            removed += (rule for i, rule in old.items() if i not in new)
+            added += (rule for i, rule in new.items() if i not in old)
+            kept = [Changed(before=old[i], after=rule) for i, rule in new.items() if i in old]
+            differing = [one for one in kept if not _work_alike(one.before, one.after)]
+            changed += differing
+            same += len(kept) - len(differing)
+        after = selection.origin.release
     return Difference(
         before=last.origin.release if last else None,
-        after=about.origin.release,
-        settings=last is not None and (last.settings, last.engine) != (about.settings, about.engine),
-        added=tuple(rule for i, rule in new.items() if i not in old),
-        removed=tuple(rule for i, rule in old.items() if i not in new),
-        changed=changed,
-        same=len(both) - len(changed),
+        after=after,
+        settings=last is not None and (last.settings, last.engine) != (export.settings, export.engine),
+        added=tuple(added),
+        removed=tuple(removed),
+        changed=tuple(changed),
+        same=same,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Works:
-    confidence: float
-    reach: str
+class _Both:
+    """The rules of one query in two exports."""
+
+    before: tuple[Rule, ...]
+    after: tuple[Rule, ...]
 
 
-def _works(rule: Rule) -> _Works:
-    return _Works(confidence=rule.confidence, reach=rule.reach)
+def _by_query(before: Iterable[Rule], after: Iterable[Rule]) -> Iterator[_Both]:
+    """Put together what two exports say of a query; both have their queries in the order of a release's keys."""
+    olds, news = (groupby(rules, key=lambda rule: key_of(rule.query)) for rules in (before, after))
+    old, new = next(olds, None), next(news, None)
+    while old is not None or new is not None:
+        first = min(one[0] for one in (old, new) if one is not None)
+        here, there = old is not None and old[0] == first, new is not None and new[0] == first
+        yield _Both(before=tuple(old[1]) if old and here else (), after=tuple(new[1]) if new and there else ())
+        old = next(olds, None) if here else old
+        new = next(news, None) if there else new
+
+
+def _work_alike(one: Rule, other: Rule) -> bool:
+    return (one.confidence, one.reach) == (other.confidence, other.reach)

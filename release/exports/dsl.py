@@ -9,13 +9,15 @@ from typing import Any
 from domain import Taxonomy
 from release.exports.by_query import QueryRules, category_ids, json_lines
 from release.exports.settings import ExportSettings
+from release.exports.written import File
 
 __all__ = ["body", "json_file", "query_file", "template_file"]
 
 
-def query_file(queries: Iterable[QueryRules], taxonomy: Taxonomy, settings: ExportSettings) -> bytes:
+def query_file(queries: Iterable[QueryRules], taxonomy: Taxonomy, settings: ExportSettings) -> File:
     """Return, as JSON Lines, the body of a search for each query of which something is known beyond its fallbacks."""
-    return json_lines(each.head() | {"body": body(each, taxonomy, settings)} for each in queries if each.matched)
+    rows = (each.head() | {"body": body(each, taxonomy, settings)} for each in queries if each.matched)
+    return File(name="queries.jsonl", lines=json_lines(rows))
 
 
 def body(rules: QueryRules, taxonomy: Taxonomy, settings: ExportSettings) -> dict[str, Any]:
@@ -42,16 +44,16 @@ def body(rules: QueryRules, taxonomy: Taxonomy, settings: ExportSettings) -> dic
     return {"query": {"function_score": scored}}
 
 
-def template_file(analyzers: Sequence[str], settings: ExportSettings) -> bytes:
+def template_file(analyzers: Sequence[str], settings: ExportSettings) -> File:
     """Return a search template for every other query: with each of the analyzers, of which the best counts."""
     queries = [_match("{{query}}", settings, name=name, analyzer=name) for name in analyzers]
     source = {"query": queries[0] if len(queries) == 1 else {"dis_max": {"queries": queries}}}
-    return json_file({"script": {"lang": "mustache", "source": source}})
+    return json_file("template.json", {"script": {"lang": "mustache", "source": source}})
 
 
-def json_file(document: Any) -> bytes:
+def json_file(name: str, document: Any) -> File:
     """Return a JSON document that people can read."""
-    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+    return File(name=name, lines=[json.dumps(document, ensure_ascii=False, indent=1)])
 
 
 def _match(

@@ -1,16 +1,18 @@
-"""Makes an export of a release, and puts it in the place of the last one."""
+"""Writes an export of a release, and puts it in the place of the last one."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -21,14 +23,13 @@ from release.exports.elasticsearch import write_elasticsearch
 from release.exports.opensearch import write_opensearch
 from release.exports.policy import Policy
 from release.exports.querqy import write_querqy
-from release.exports.rule import Rule
 from release.exports.selection import Selection, select_rules
 from release.exports.settings import Engine, ExportSettings
-from release.exports.sidecar import ABOUT, RULES, About, about_json, about_of, read_about, rules_file
+from release.exports.sidecar import About, Tally, about_file, about_of, read_about, rules_file
 from release.exports.solr import write_solr
-from release.exports.written import Written
+from release.exports.written import File, Written
 
-__all__ = ["Export", "make_export", "save_export"]
+__all__ = ["Export", "save_export"]
 
 _WRITERS: Final[Mapping[Engine, Callable[[Selection, ExportSettings], Written]]] = MappingProxyType(
     {
@@ -42,34 +43,24 @@ _WRITERS: Final[Mapping[Engine, Callable[[Selection, ExportSettings], Written]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """The files of an export by name, what they say, and its rules."""
+    """What to tell a search engine of a release; equal ones are written as equal bytes.
 
-    about: About
-    rules: tuple[Rule, ...]
-    files: Mapping[str, bytes]
-
-
-def make_export(release: Path, engine: Engine, *, settings: ExportSettings, policy: Policy, today: date) -> Export:
-    """Return what a release tells a search engine; equal arguments give equal bytes.
-
-    Args:
+    Attributes:
         release: Its folder.
         engine: Whom it is for.
+        today: What has expired by this day is left out.
         settings: What the index is like.
         policy: How sure a rule must be, and how long it lasts.
-        today: What has expired by this day is left out.
-
-    Raises:
-        ReleaseError: as `select_rules`.
     """
-    selection = select_rules(release, policy=policy, today=today)
-    written = _WRITERS[engine](selection, settings)
-    full = Written(files={**written.files, RULES: rules_file(selection)}, unwritable=written.unwritable)
-    about = about_of(selection, full, engine=engine, settings=settings, policy=policy, day=today)
-    return Export(about=about, rules=selection.rules, files={**full.files, ABOUT: about_json(about)})
+
+    release: Path
+    engine: Engine
+    today: date
+    settings: ExportSettings = field(default_factory=ExportSettings)
+    policy: Policy = field(default_factory=Policy)
 
 
-def save_export(export: Export, output: Path) -> None:
+def save_export(export: Export, output: Path) -> About:
     """Write an export as a folder, in one step, in the place of the last one.
 
     The folder is whole at every moment: a process that is killed leaves the last export, or this one. What killed
@@ -79,7 +70,11 @@ def save_export(export: Export, output: Path) -> None:
         export: What to write.
         output: The folder. Where it is there, it is empty or holds an export.
 
+    Returns:
+        What was written, in figures.
+
     Raises:
+        ReleaseError: as `select_rules`.
         UserError: where it is a file, or holds something else; nothing is written then.
     """
     if output.is_symlink():
@@ -89,17 +84,16 @@ def save_export(export: Export, output: Path) -> None:
     if output.is_dir() and any(output.iterdir()):
         read_about(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(output.parent):
+    with (
+        select_rules(export.release, policy=export.policy, today=export.today) as selection,
+        _alone_in(output.parent),
+    ):
         for leftover in output.parent.glob(f".{output.name}.*.export"):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh = output.with_name(f".{output.name}.{os.getpid()}.export")
         fresh.mkdir()
         try:
-            for name, data in export.files.items():
-                with (fresh / name).open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+            about = _write_all(export, selection, fresh)
             sync_folder(fresh)
             if output.is_dir():
                 _exchange(fresh, output)
@@ -108,6 +102,37 @@ def save_export(export: Export, output: Path) -> None:
             sync_folder(output.parent)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+    return about
+
+
+def _write_all(export: Export, selection: Selection, folder: Path) -> About:
+    tally, written = Tally(), _WRITERS[export.engine](selection, export.settings)
+    files = {file.name: _write(file, folder) for file in chain([rules_file(selection, tally)], written.files)}
+    about = about_of(
+        selection,
+        tally,
+        engine=export.engine,
+        settings=export.settings,
+        policy=export.policy,
+        day=export.today,
+        unwritable=written.unwritable,
+        files=files,
+    )
+    _write(about_file(about), folder)
+    return about
+
+
+def _write(file: File, folder: Path) -> str:
+    """Write a file to the disk, and return its SHA-256."""
+    digest = hashlib.sha256()
+    with (folder / file.name).open("wb") as out:
+        for line in file.lines:
+            data = f"{line}\n".encode()
+            digest.update(data)
+            out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -15,13 +15,11 @@ __all__ = ["write_opensearch"]
 
 def write_opensearch(selection: Selection, settings: ExportSettings) -> Written:
     """Return the files; ``synonyms.txt`` goes to every node, where `settings.json` looks for it."""
-    queries = list(rules_by_query(selection))
-    return Written(
-        files={
-            "synonyms.txt": synonym_file(selection),
-            "settings.json": settings_file([{"synonyms_path": f"analysis/{settings.name}-synonyms.txt"}], settings),
-            "template.json": template_file(analyzer_names(settings, 1), settings),
-            "queries.jsonl": query_file(queries, selection.taxonomy, settings),
-            "fallbacks.jsonl": fallback_file(queries),
-        }
+    files = (
+        synonym_file(selection),
+        settings_file([{"synonyms_path": f"analysis/{settings.name}-synonyms.txt"}], settings),
+        template_file(analyzer_names(settings, 1), settings),
+        query_file(rules_by_query(selection), selection.taxonomy, settings),
+        fallback_file(rules_by_query(selection)),
     )
+    return Written(files=iter(files))

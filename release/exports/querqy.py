@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from release.exports.by_query import QueryRules, category_ids, fallback_file, rules_by_query
@@ -18,7 +19,7 @@ from release.exports.rule import Rule
 from release.exports.selection import Selection
 from release.exports.settings import ExportSettings
 from release.exports.solr import category_clause
-from release.exports.written import Written
+from release.exports.written import File, Written
 
 __all__ = ["write_querqy"]
 
@@ -30,17 +31,13 @@ _NO_WAY_IN_VALUE: Final = re.compile(r"[#\\]")
 
 def write_querqy(selection: Selection, settings: ExportSettings) -> Written:
     """Return the files: ``replace.txt`` is to run before ``rules.txt``."""
-    queries = list(rules_by_query(selection))
     writer = _Writer(selection, settings)
-    rules = [line for each in queries for line in writer.blocks(each)]
-    return Written(
-        files={
-            "replace.txt": _text([*_header(selection), *writer.replacements()]),
-            "rules.txt": _text([*_header(selection), *rules]),
-            "fallbacks.jsonl": fallback_file(queries),
-        },
-        unwritable=tuple(writer.unwritable),
+    files = (
+        File(name="replace.txt", lines=chain(_header(selection), writer.replacements())),
+        File(name="rules.txt", lines=chain(_header(selection), writer.rules())),
+        fallback_file(rules_by_query(selection)),
     )
+    return Written(files=iter(files), unwritable=writer.unwritable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,21 +53,23 @@ class _Writer:
     def __init__(self, selection: Selection, settings: ExportSettings) -> None:
         self._selection = selection
         self._settings = settings
-        self._mends = {r.query: r.target for r in selection.rules if r.kind == "spelling" and r.reach == "words"}
-        self._heard = {r.query for r in selection.rules}
         self.unwritable: list[str] = []
 
     def replacements(self) -> Iterator[str]:
         """Yield the lines of the spellings that hold wherever their words stand."""
-        for rule in self._selection.rules:
+        for rule in self._selection.rules():
             if rule.kind == "spelling" and rule.reach == "words":
                 yield f"# {rule.id} confidence {rule.confidence:.2f}, until {rule.expires}"
                 yield f"{rule.query} => {rule.target}"
 
-    def blocks(self, each: QueryRules) -> Iterator[str]:
-        """Yield the lines of the rules of one query."""
-        query = self._mends.get(each.query, each.query)
-        if query != each.query and query in self._heard:
+    def rules(self) -> Iterator[str]:
+        """Yield the lines of all other rules."""
+        for each in rules_by_query(self._selection):
+            yield from self._blocks(each)
+
+    def _blocks(self, each: QueryRules) -> Iterator[str]:
+        query = each.mend.target if each.mend and each.mend.reach == "words" else each.query
+        if query != each.query and self._selection.of(query):
             return  # it is replaced first, and then the rules of the mended query apply
         rules = [rule for rule in (each.mend, *each.synonyms, *each.categories, *each.fallbacks) if rule is not None]
         for rule in rules:
@@ -129,7 +128,3 @@ def _escape(text: str) -> str:
 def _json(value: object) -> str:
     """Return JSON on one line, without the sign that would begin a comment."""
     return json.dumps(value, ensure_ascii=True).replace("#", "\\u0023")
-
-
-def _text(lines: list[str]) -> bytes:
-    return ("\n".join(lines) + "\n").encode()

@@ -7,117 +7,106 @@ A label says what a *query* means. A synonym filter knows no queries: it replace
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from domain.understanding import AnnotationType
-from release.exports.conflicts import Said
+from release.exports.heard import Heard, Known, Said
 from release.exports.rule import Held
 
-__all__ = ["Meaning", "Reaches"]
+__all__ = ["Reaches"]
 
-_PRODUCT: Final[frozenset[AnnotationType]] = frozenset({"product_type", "brand"})
 _SURE_READING: Final = 0.9
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Meaning:
-    """What counts of a precomputed answer here.
-
-    Attributes:
-        categories: Ids.
-        sure: The confidence of the first category; 0 where there is none.
-        product: Whether a kind of product or a brand was marked in the query.
-        value: The shop's form of what was marked, in normal form, where that is the whole query; else empty.
-    """
-
-    categories: tuple[str, ...]
-    sure: float
-    product: bool
-    value: str
-
-    @staticmethod
-    def is_product(kind: AnnotationType) -> bool:
-        """Whether an annotation names a product, not merely something about it."""
-        return kind in _PRODUCT
-
-
 class Reaches:
-    """Tells the reach of rules of one release.
+    """Tells the reach of rules of one release, once it has looked at all of its queries, twice.
 
     Args:
-        meanings: By normalised query, all of the release.
+        heard: Returns the answer for a query, or None.
+        known: Returns the same, and what counts of its label.
         lineages: Ids from the root to each category, itself included.
-        said: What counts of what the labels say.
     """
 
     def __init__(
-        self, meanings: Mapping[str, Meaning], lineages: Mapping[str, Sequence[str]], said: Sequence[Said]
+        self,
+        heard: Callable[[str], Heard | None],
+        known: Callable[[str], Known | None],
+        lineages: Mapping[str, Sequence[str]],
     ) -> None:
-        self._meanings = meanings
+        self._heard = heard
+        self._known = known
         self._lineages = lineages
-        self._mended = {one.query for one in said if one.type == "spelling"}
-        sources = {one.query for one in said if one.type in ("spelling", "synonym")}
-        self._longer = _longer(sources, meanings)
-        self._longer_targets = _longer(self._mended, {one.target for one in said})
+        # Hashes, for there may be a million: whoever is found is looked up.
+        self._sources: set[int] = set()
+        self._let_pass: set[str] = set()
+        self._elsewhere: set[str] = set()
 
-    def held(self, one: Said) -> Held | None:
-        """Return why what a label says holds for the whole query alone, or None where it holds anywhere."""
-        if one.type not in ("spelling", "synonym"):
+    def note(self, known: Known) -> None:
+        """Look at a query for the first time."""
+        if any(one.kind in ("spelling", "synonym") for one in known.said):
+            self._sources.add(hash(known.answer.query))
+
+    def compare(self, known: Known) -> None:
+        """Look at a query for the second time: at those whose words it has in a row, with others beside them."""
+        for shorter in self._sources_in(known.answer.query):
+            if shorter.is_mended and not known.is_mended:
+                # Somebody found nothing wrong with these words there.
+                self._let_pass.add(shorter.answer.query)
+            if self._unrelated(shorter.answer, known.answer):
+                self._elsewhere.add(shorter.answer.query)
+        for target in {one.target for one in known.said}:
+            self._let_pass.update(each.answer.query for each in self._sources_in(target) if each.is_mended)
+
+    def held(self, one: Said, known: Known) -> Held | None:
+        """Return why what a label says holds for the whole query alone, or None where it holds anywhere.
+
+        Args:
+            one: What it says.
+            known: All of it.
+        """
+        if one.kind not in ("spelling", "synonym"):
             return "kind"
         if not (_plain(one.query) and _plain(one.target)):
             return "signs"
-        return self._mend_held(one) if one.type == "spelling" else self._synonym_held(one)
+        if one.kind == "spelling":
+            return "elsewhere" if one.query in self._let_pass else None
+        return self._synonym_held(one, known)
 
-    def _mend_held(self, one: Said) -> Held | None:
-        # Where a longer query with these words was not mended, somebody found nothing wrong with them there.
-        known = (query for query in self._longer[one.query] if query not in self._mended)
-        return "elsewhere" if any(known) or any(self._longer_targets[one.query]) else None
-
-    def _synonym_held(self, one: Said) -> Held | None:
-        query, target = one.query.split(), one.target.split()
-        meaning = self._meanings[one.query]
-        if one.query in self._mended:
+    def _synonym_held(self, one: Said, known: Known) -> Held | None:
+        query, target, answer = one.query.split(), one.target.split(), known.answer
+        if known.is_mended:
             return "misspelt"
         if set(query) <= set(target):
             return "adds_words"
         if set(target) < set(query):
             return "drops_words"
-        if not meaning.product:
+        if not answer.product:
             return "no_product"
         if len(query) == 1:
-            if meaning.sure < _SURE_READING:
+            if answer.sure < _SURE_READING:
                 return "two_readings"
-            value = meaning.value.split()
+            value = answer.value.split()
             if len(value) > 1 and one.query in (value[0], value[-1]):
                 return "short_for"
-        other = self._meanings.get(one.target)
-        if other is not None and self._unrelated(meaning, other):
+        other = self._heard(one.target)
+        if other is not None and self._unrelated(answer, other):
             return "unlike"
-        if any(self._unrelated(meaning, self._meanings[longer]) for longer in self._longer[one.query]):
-            return "elsewhere"
-        return None
+        return "elsewhere" if one.query in self._elsewhere else None
 
-    def _unrelated(self, one: Meaning, other: Meaning) -> bool:
+    def _sources_in(self, query: str) -> Iterator[Known]:
+        words = query.split()
+        rows = {" ".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
+        for row in rows - {query}:
+            if hash(row) in self._sources and (known := self._known(row)) is not None:
+                yield known
+
+    def _unrelated(self, one: Heard, other: Heard) -> bool:
         """Whether both have categories, and none of one is, or lies above or below, one of the other."""
         if not one.categories or not other.categories:
             return False
         return not any(
             a in self._lineages[b] or b in self._lineages[a] for a in one.categories for b in other.categories
         )
-
-
-def _longer(sources: Iterable[str], queries: Iterable[str]) -> Mapping[str, Sequence[str]]:
-    """Return, by source, the queries that have its words in a row and others beside them."""
-    found: dict[str, list[str]] = {source: [] for source in sources}
-    for query in queries:
-        words = query.split()
-        rows = {" ".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
-        for row in rows:
-            if row != query and row in found:
-                found[row].append(query)
-    return found
 
 
 def _plain(text: str) -> bool:

@@ -44,7 +44,7 @@ unlike          the target is precomputed too, and means something unrelated
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """One rule.
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
-from domain import Taxonomy, Understanding, normalise
+from domain import Taxonomy
 from domain.errors import ReleaseError
-from release.answers import parse
-from release.exports.conflicts import Conflict, Said, resolve
+from release.exports.conflicts import Conflict, Resolver
+from release.exports.heard import CACHED, Answers, Known, Said
 from release.exports.policy import Policy
-from release.exports.reach import Meaning, Reaches
-from release.exports.rule import Held, Kind, Rule, rule_id
+from release.exports.reach import Reaches
+from release.exports.rule import Kind, Rule, rule_id
+from release.exports.tape import Tape
 from release.gate import GateVerdict
-from release.head import HeadStore
-from release.manifest import HEAD, check_files, read_manifest, read_taxonomy
+from release.manifest import check_files, read_manifest, read_taxonomy
 
 __all__ = ["LeftOut", "Origin", "Selection", "select_rules"]
 
@@ -44,35 +47,35 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The rules of a release, in the order of queries, then kinds, then from the surest on.
+    """The rules of a release, on disk for as long as they are used: all of them are never held.
 
     Attributes:
         origin: Where they come from.
         taxonomy: The tree of their categories.
-        rules: No two with one id.
+        rules: Iterates over them in the order of the release's queries, then kinds, then from the surest on; no two
+            have one id.
+        of: Returns those of one query.
         left_out: How many are no rules, by reason.
-        held: How many spellings and synonyms hold for the whole query alone, by reason.
         conflicts: How many contradictions were found; see `release.exports.conflicts`.
     """
 
     origin: Origin
     taxonomy: Taxonomy
-    rules: tuple[Rule, ...]
+    rules: Callable[[], Iterator[Rule]]
+    of: Callable[[str], tuple[Rule, ...]]
     left_out: Mapping[LeftOut, int]
-    held: Mapping[Held, int]
     conflicts: Mapping[Conflict, int]
 
 
 _ORDER: tuple[Kind, ...] = ("category", "spelling", "synonym", "broader", "substitute")
 
 
-def select_rules(release: Path, *, policy: Policy, today: date) -> Selection:
-    """Return the rules of a release; every byte of it is checked against its digests first.
-
-    All of them are held in memory: some kilobytes for each answer.
+@contextmanager
+def select_rules(release: Path, *, policy: Policy, today: date) -> Iterator[Selection]:
+    """Give the rules of a release; every byte of it is checked against its digests first.
 
     Args:
-        release: Its folder.
+        release: Its folder, which is read for as long as the rules are used.
         policy: How sure a rule must be, and how long it lasts.
         today: The day of the export; what has expired by then is left out.
 
@@ -84,113 +87,107 @@ def select_rules(release: Path, *, policy: Policy, today: date) -> Selection:
     manifest = read_manifest(folder)
     check_files(folder, manifest, digests=True)
     taxonomy = read_taxonomy(folder)
-    heard = _hear(folder)
-    resolved = resolve(heard.said)
-    reaches = Reaches(heard.meanings, {i: taxonomy.lineage(i) for i in taxonomy}, resolved.said)
-    left_out: Counter[LeftOut] = Counter()
-    left_out["not_normal"] += heard.not_normal
-    left_out["no_confidence"] += heard.no_confidence
-    held_back: Counter[Held] = Counter()
-    rules = []
-    every: list[_Shelf | Said] = [*heard.categories.values(), *resolved.said]
-    for one in every:
-        kind: Kind = one.type if isinstance(one, Said) else "category"
-        expires = policy.expiry(kind, manifest.created)
-        if one.confidence < policy.least_confidence[kind]:
-            left_out["low_confidence"] += 1
-        elif expires <= today:
-            left_out["expired"] += 1
-        else:
-            held = reaches.held(one) if isinstance(one, Said) else "kind"
-            if held is not None and held != "kind":
-                held_back[held] += 1
-            rules.append(
-                Rule(
-                    id=rule_id(kind, one.query, one.target),
-                    kind=kind,
+    with closing(Answers(folder)) as answers, TemporaryDirectory(prefix="querywise-") as scratch:
+        expiry = {kind: policy.expiry(kind, manifest.created) for kind in _ORDER}
+        found = _Rules(answers, taxonomy, policy, expiry, today, Path(scratch))
+        if found.left_out["expired"] and next(iter(found.all), None) is None:
+            raise ReleaseError(
+                f"{manifest.release}: all {found.left_out['expired']:,} rules have expired",
+                hint="build a new release, or pass --expires-days with a larger number",
+            )
+        gate = manifest.gate
+        yield Selection(
+            origin=Origin(
+                release=manifest.release,
+                shop=manifest.shop,
+                created=manifest.created,
+                models=manifest.models,
+                prompts=manifest.prompts,
+                verdict=gate.verdict if gate and gate.look else None,
+            ),
+            taxonomy=taxonomy,
+            rules=found.all.__iter__,
+            of=lru_cache(CACHED)(found.of),
+            left_out=dict(+found.left_out),
+            conflicts=dict(+found.conflicts),
+        )
+
+
+class _Rules:
+    """Finds the rules in three passes, which leave a tape each: what counts, what speaks against it, what is a rule."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        taxonomy: Taxonomy,
+        policy: Policy,
+        expiry: Mapping[Kind, date],
+        today: date,
+        scratch: Path,
+    ) -> None:
+        self.left_out: Counter[LeftOut] = Counter()
+        self.conflicts: Counter[Conflict] = Counter()
+        self._answers = answers
+        self._policy = policy
+        self._expiry = expiry
+        self._today = today
+        self._resolver = Resolver(
+            lambda query: heard.said if (heard := answers.of(query)) else (), answers.may_be_misspelt
+        )
+        self._known = lru_cache(CACHED)(self._know)
+        self._reaches = Reaches(answers.of, self._known, {i: taxonomy.lineage(i) for i in taxonomy})
+        self._synonyms: set[int] = set()  # hashes of queries
+        every = Tape(scratch / "answers", self._hear())
+        for known in every:
+            self._compare(known)
+        self.all = Tape(scratch / "rules", (rule for known in every for rule in self._rules_of(known)))
+
+    def of(self, query: str) -> tuple[Rule, ...]:
+        """Return those of one query."""
+        known = self._known(query)
+        return () if known is None else tuple(self._rules_of(known))
+
+    def _know(self, query: str) -> Known | None:
+        answer = self._answers.of(query)
+        return None if answer is None else Known(answer=answer, said=self._resolver.resolve(query).said)
+
+    def _hear(self) -> Iterator[Known]:
+        for answer in self._answers:
+            resolved = self._resolver.resolve(answer.query)
+            self.conflicts.update(resolved.conflicts)
+            self.left_out["not_normal"] += answer.not_normal
+            self.left_out["no_confidence"] += len(set(answer.categories)) - len(answer.shelves)
+            if any(one.kind == "synonym" for one in resolved.said):
+                self._synonyms.add(hash(answer.query))
+            known = Known(answer=answer, said=resolved.said)
+            self._reaches.note(known)
+            yield known
+
+    def _compare(self, known: Known) -> None:
+        self._reaches.compare(known)
+        chained = (one.kind == "synonym" and hash(one.target) in self._synonyms for one in known.said)
+        self.conflicts["synonym_chain"] += sum(chained)
+        self.left_out.update(filter(None, map(self._left_out, (*known.answer.shelves, *known.said))))
+
+    def _left_out(self, one: Said) -> LeftOut | None:
+        if one.confidence < self._policy.least_confidence[one.kind]:
+            return "low_confidence"
+        return "expired" if self._expiry[one.kind] <= self._today else None
+
+    def _rules_of(self, known: Known) -> list[Rule]:
+        rules = []
+        for one in (*known.answer.shelves, *known.said):
+            if self._left_out(one) is None:
+                held = self._reaches.held(one, known)
+                rule = Rule(
+                    id=rule_id(one.kind, one.query, one.target),
+                    kind=one.kind,
                     query=one.query,
                     target=one.target,
                     confidence=one.confidence,
                     reach="words" if held is None else "query",
                     held=held,
-                    expires=expires,
+                    expires=self._expiry[one.kind],
                 )
-            )
-    if not rules and left_out["expired"]:
-        raise ReleaseError(
-            f"{manifest.release}: all {left_out['expired']:,} rules have expired",
-            hint="build a new release, or pass --expires-days with a larger number",
-        )
-    gate = manifest.gate
-    return Selection(
-        origin=Origin(
-            release=manifest.release,
-            shop=manifest.shop,
-            created=manifest.created,
-            models=manifest.models,
-            prompts=manifest.prompts,
-            verdict=gate.verdict if gate and gate.look else None,
-        ),
-        taxonomy=taxonomy,
-        rules=tuple(sorted(rules, key=lambda r: (r.query, _ORDER.index(r.kind), -r.confidence, r.target))),
-        left_out=dict(+left_out),
-        held=dict(+held_back),
-        conflicts=resolved.conflicts,
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Shelf:
-    """That shoppers of `query` expect the category `target`."""
-
-    query: str
-    target: str
-    confidence: float
-
-
-@dataclass(kw_only=True)
-class _Heard:
-    meanings: dict[str, Meaning] = field(default_factory=dict)
-    categories: dict[tuple[str, str], _Shelf] = field(default_factory=dict)
-    said: list[Said] = field(default_factory=list)
-    not_normal: int = 0
-    no_confidence: int = 0
-
-
-def _hear(folder: Path) -> _Heard:
-    heard = _Heard()
-    for answer in _answers(folder / HEAD):
-        query = answer.normalized
-        heard.meanings[query] = _meaning(answer)
-        for category in answer.categories:
-            if category.confidence is None:
-                heard.no_confidence += 1
-            else:
-                shelf = _Shelf(query=query, target=category.id, confidence=category.confidence)
-                heard.categories.setdefault((query, category.id), shelf)
-        for rewrite in answer.rewrites:
-            if not rewrite.query or normalise(rewrite.query) != rewrite.query:
-                heard.not_normal += 1
-            else:
-                said = Said(type=rewrite.type, query=query, target=rewrite.query, confidence=rewrite.confidence)
-                heard.said.append(said)
-    return heard
-
-
-def _answers(head: Path) -> Iterator[Understanding]:
-    store = HeadStore(head)
-    try:
-        yield from (parse("", value) for _, value in store)
-    finally:
-        store.close()
-
-
-def _meaning(answer: Understanding) -> Meaning:
-    whole = [a.value for a in answer.annotations if a.text == answer.normalized]
-    first = answer.categories[0].confidence if answer.categories else None
-    return Meaning(
-        categories=tuple(category.id for category in answer.categories),
-        sure=first or 0.0,
-        product=any(Meaning.is_product(a.type) for a in answer.annotations),
-        value=normalise(whole[0]) if whole else "",
-    )
+                rules.append(rule)
+        return sorted(rules, key=lambda rule: (_ORDER.index(rule.kind), -rule.confidence, rule.target))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,9 +18,9 @@ from release.exports.policy import Policy
 from release.exports.rule import Held, Kind, Rule
 from release.exports.selection import LeftOut, Origin, Selection
 from release.exports.settings import Engine, ExportSettings
-from release.exports.written import Written
+from release.exports.written import File
 
-__all__ = ["ABOUT", "RULES", "About", "about_json", "about_of", "read_about", "read_rules", "rules_file"]
+__all__ = ["ABOUT", "RULES", "About", "Tally", "about_file", "about_of", "read_about", "read_rules", "rules_file"]
 
 ABOUT: Final = "export.json"
 RULES: Final = "rules.jsonl"
@@ -69,8 +68,29 @@ _about: TypeAdapter[About] = TypeAdapter(About)
 _rule: TypeAdapter[Rule] = TypeAdapter(Rule)
 
 
-def rules_file(selection: Selection) -> bytes:
+@dataclass(kw_only=True)
+class Tally:
+    """The rules of an export in figures, as they are written."""
+
+    rules: Counter[Kind] = field(default_factory=Counter)
+    held: Counter[Held] = field(default_factory=Counter)
+    words: int = 0
+
+    def add(self, rule: Rule) -> None:
+        """Count one."""
+        self.rules[rule.kind] += 1
+        if rule.held is None:
+            self.words += 1
+        elif rule.held != "kind":
+            self.held[rule.held] += 1
+
+
+def rules_file(selection: Selection, tally: Tally) -> File:
     """Return every rule with its provenance as JSON Lines; a category with its path, and all ids that it stands for."""
+    return File(name=RULES, lines=json_lines(_rows(selection, tally)))
+
+
+def _rows(selection: Selection, tally: Tally) -> Iterator[Mapping[str, Any]]:
     origin, taxonomy = selection.origin, selection.taxonomy
     provenance = {
         "source": "head",
@@ -80,19 +100,26 @@ def rules_file(selection: Selection) -> bytes:
         "prompts": origin.prompts,
         "verdict": origin.verdict,
     }
-    rows = []
-    for rule in selection.rules:
+    for rule in selection.rules():
+        tally.add(rule)
         row = _rule.dump_python(rule)
         if rule.kind == "category":
             row |= {"path": taxonomy.path(rule.target), "category_ids": category_ids(taxonomy, rule.target)}
-        rows.append(row | {"provenance": provenance})
-    return json_lines(rows)
+        yield row | {"provenance": provenance}
 
 
 def about_of(
-    selection: Selection, written: Written, *, engine: Engine, settings: ExportSettings, policy: Policy, day: date
+    selection: Selection,
+    tally: Tally,
+    *,
+    engine: Engine,
+    settings: ExportSettings,
+    policy: Policy,
+    day: date,
+    unwritable: Iterable[str],
+    files: Mapping[str, str],
 ) -> About:
-    """Return an export in figures; `written` has every file but this one."""
+    """Return an export in figures; `files` has the SHA-256 of every other file."""
     return About(
         format=_FORMAT,
         engine=engine,
@@ -101,19 +128,19 @@ def about_of(
         settings=settings,
         least_confidence=dict(policy.least_confidence),
         expires_days=dict(policy.expires_days),
-        rules=dict(Counter(rule.kind for rule in selection.rules)),
-        words=sum(rule.reach == "words" for rule in selection.rules),
+        rules=dict(tally.rules),
+        words=tally.words,
         left_out=selection.left_out,
-        held=selection.held,
+        held=dict(tally.held),
         conflicts=selection.conflicts,
-        unwritable=written.unwritable,
-        files={name: hashlib.sha256(data).hexdigest() for name, data in sorted(written.files.items())},
+        unwritable=tuple(unwritable),
+        files=dict(sorted(files.items())),
     )
 
 
-def about_json(about: About) -> bytes:
+def about_file(about: About) -> File:
     """Return the form in which an export keeps its figures."""
-    return _about.dump_json(about, indent=1) + b"\n"
+    return File(name=ABOUT, lines=[_about.dump_json(about, indent=1).decode()])
 
 
 def read_about(folder: Path) -> About:
@@ -133,14 +160,14 @@ def read_about(folder: Path) -> About:
     return about
 
 
-def read_rules(folder: Path) -> tuple[Rule, ...]:
-    """Read the rules of an export.
+def read_rules(folder: Path) -> Iterator[Rule]:
+    """Yield the rules of an export.
 
     Raises:
         UserError: where they cannot be read.
     """
     try:
         with (folder / RULES).open("rb") as file:
-            return tuple(_rule.validate_json(line) for line in file)
+            yield from map(_rule.validate_json, file)
     except (OSError, ValidationError) as error:
         raise UserError(f"{folder / RULES} cannot be read", hint="export again to another --output") from error

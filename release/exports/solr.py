@@ -16,22 +16,21 @@ from release.exports.rule import Rule
 from release.exports.selection import Selection
 from release.exports.settings import ExportSettings
 from release.exports.synonym_lines import synonym_file
-from release.exports.written import Written
+from release.exports.written import File, Written
 
 __all__ = ["category_clause", "write_solr"]
 
 
 def write_solr(selection: Selection, settings: ExportSettings) -> Written:
     """Return the files."""
-    queries = list(rules_by_query(selection))
-    return Written(
-        files={
-            "synonyms.txt": synonym_file(selection),
-            "schema.json": json_file(_schema(settings)),
-            "queries.jsonl": json_lines(_lines(queries, selection.taxonomy, settings)),
-            "fallbacks.jsonl": fallback_file(queries),
-        }
+    rows = _rows(rules_by_query(selection), selection.taxonomy, settings)
+    files = (
+        synonym_file(selection),
+        json_file("schema.json", _schema(settings)),
+        File(name="queries.jsonl", lines=json_lines(rows)),
+        fallback_file(rules_by_query(selection)),
     )
+    return Written(files=iter(files))
 
 
 def category_clause(rule: Rule, taxonomy: Taxonomy, settings: ExportSettings) -> str:
@@ -40,7 +39,7 @@ def category_clause(rule: Rule, taxonomy: Taxonomy, settings: ExportSettings) ->
     return f"{settings.category_field}:({ids})"
 
 
-def _lines(queries: Iterable[QueryRules], taxonomy: Taxonomy, settings: ExportSettings) -> Iterable[dict[str, Any]]:
+def _rows(queries: Iterable[QueryRules], taxonomy: Taxonomy, settings: ExportSettings) -> Iterable[dict[str, Any]]:
     for each in queries:
         if not each.matched:
             continue

@@ -7,12 +7,13 @@ differ then in the number of lines and not in the setting ``expand``, which only
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from release.exports.rule import Rule
 from release.exports.selection import Selection
+from release.exports.written import File
 
 __all__ = ["Replacement", "escape", "replacements", "shards", "synonym_file"]
 
@@ -42,56 +43,54 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", text)
 
 
-def replacements(selection: Selection) -> list[Replacement]:
-    """Return one mapping for each rule that holds wherever its words stand, in the order of queries.
+def replacements(selection: Selection) -> Iterator[Replacement]:
+    """Yield one mapping for each rule that holds wherever its words stand, in the order of queries.
 
     A filter does not look at its own output again, so what mends a query brings the synonyms of the mended one along.
     """
-    rules = [rule for rule in selection.rules if rule.reach == "words"]
-    synonyms: dict[str, list[str]] = {}
-    for rule in rules:
-        if rule.kind == "synonym":
-            synonyms.setdefault(rule.query, []).append(rule.target)
-    return [
-        Replacement(
-            rule=rule,
-            targets=(rule.target, *synonyms.get(rule.target, ()))
-            if rule.kind == "spelling"
-            else (rule.query, rule.target),
-        )
-        for rule in rules
-    ]
+    for rule in selection.rules():
+        if rule.reach != "words":
+            continue
+        if rule.kind == "spelling":
+            mended = (one for one in selection.of(rule.target) if one.kind == "synonym" and one.reach == "words")
+            yield Replacement(rule=rule, targets=(rule.target, *(one.target for one in mended)))
+        else:
+            yield Replacement(rule=rule, targets=(rule.query, rule.target))
 
 
-def synonym_file(selection: Selection) -> bytes:
+def synonym_file(selection: Selection) -> File:
     """Return a synonyms file: each mapping below a comment with its rule's id, confidence and expiry."""
+    return File(name="synonyms.txt", lines=_lines(selection))
+
+
+def _lines(selection: Selection) -> Iterator[str]:
     origin = selection.origin
-    lines = [
-        f"# release {_line(origin.release)} of {_line(origin.shop)}, made {origin.created:%Y-%m-%d}",
-        f"# models {_line(', '.join(origin.models))}; prompts {_line(', '.join(origin.prompts))}",
-        "# for a filter at search time, behind a tokenizer that drops punctuation and a lower-case filter",
-    ]
+    yield f"# release {_line(origin.release)} of {_line(origin.shop)}, made {origin.created:%Y-%m-%d}"
+    yield f"# models {_line(', '.join(origin.models))}; prompts {_line(', '.join(origin.prompts))}"
+    yield "# for a filter at search time, behind a tokenizer that drops punctuation and a lower-case filter"
     for mapping in replacements(selection):
         rule = mapping.rule
-        lines += [f"# {rule.id} {rule.kind}, confidence {rule.confidence:.2f}, until {rule.expires}", mapping.line]
-    return ("\n".join(lines) + "\n").encode()
+        yield f"# {rule.id} {rule.kind}, confidence {rule.confidence:.2f}, until {rule.expires}"
+        yield mapping.line
 
 
-def shards(found: Sequence[Replacement], limit: int) -> list[list[Replacement]]:
+def shards(found: Iterable[Replacement], limit: int) -> Iterator[list[Replacement]]:
     """Split mappings into sets of at most `limit`, in the order of queries; there is always one set.
 
     Mappings of queries that begin with the same word stay together as long as they fit, so that the longest still wins.
     """
-    sets: list[list[Replacement]] = [[]]
+    members: list[Replacement] = []
     for _, group in groupby(found, key=lambda mapping: mapping.rule.query.split()[0]):
         together = list(group)
-        if sets[-1] and len(sets[-1]) + len(together) > limit:
-            sets.append([])
+        if members and len(members) + len(together) > limit:
+            yield members
+            members = []
         for mapping in together:
-            if len(sets[-1]) == limit:
-                sets.append([])
-            sets[-1].append(mapping)
-    return sets
+            if len(members) == limit:
+                yield members
+                members = []
+            members.append(mapping)
+    yield members
 
 
 def _line(text: str) -> str:

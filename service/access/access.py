@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from starlette.types import Scope
 
@@ -16,14 +16,15 @@ from service.settings import Settings
 
 __all__ = ["Access", "AccessOutcome", "charge", "path_of"]
 
-AccessOutcome = Literal["missing", "wrong", "role", "rate"]
-"""Why a request was turned away: no key, one that is none, one that opens less, or one too many."""
+AccessOutcome = Literal["no_key", "wrong_key", "wrong_role", "key_rate", "address_rate"]
+"""Why a request was turned away: no key, one that is none, one that opens less, or too many of a key or an address."""
 
 _OPEN: Final = frozenset({"/", "/docs", "/openapi.json", "/favicon.ico", "/healthz", "/readyz"})
 _ADMIN: Final = "/v1/admin"
 _METRICS: Final = "/metrics"
 _HOLDER: Final = "querywise.key"
 _CHARGE: Final = "querywise.charge"
+_READ_KEY: Final = "This key has the role read; this needs the role admin."
 _UNKNOWN_KEY: Final = "This is no key of this service: it was mistyped, revoked, or has expired."
 
 
@@ -46,7 +47,7 @@ class Access:
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.outcomes: dict[AccessOutcome, int] = {"missing": 0, "wrong": 0, "role": 0, "rate": 0}
+        self.outcomes: dict[AccessOutcome, int] = dict.fromkeys(get_args(AccessOutcome), 0)
         self._clock = clock
         self._ring = None if settings.keys is None else KeyRing(settings.keys)
         self._rate: Rate | None = None
@@ -74,12 +75,12 @@ class Access:
         if self._ring is not None:
             authorization = _authorization(scope)
             if authorization is None:
-                return self._turn_away("missing", "unauthorized", "Send a key, as Authorization: Bearer KEY.")
+                return self._turn_away("no_key", "unauthorized", "Send a key, as Authorization: Bearer KEY.")
             holder = self._ring.holder(authorization, now)
             if holder is None:
-                return self._turn_away("wrong", "forbidden", _UNKNOWN_KEY)
+                return self._turn_away("wrong_key", "forbidden", _UNKNOWN_KEY)
             if holder.role != "admin" and _is_admin(path):
-                return self._turn_away("role", "forbidden", "This key has the role read; this needs the role admin.")
+                return self._turn_away("wrong_role", "forbidden", _READ_KEY)
             scope[_HOLDER] = holder.name
             bucket = holder.bucket
         elif self._addresses is not None:
@@ -89,7 +90,8 @@ class Access:
             return None
         wait = self._rate.take(bucket, now)
         if wait:
-            return self._too_many(self._rate, wait)
+            self.outcomes["address_rate" if self._ring is None else "key_rate"] += 1
+            return _too_many(self._rate, wait)
         scope[_CHARGE] = (self._rate, bucket, now)
         return None
 
@@ -110,16 +112,16 @@ class Access:
         self.outcomes[outcome] += 1
         return Problem(kind, detail, field="authorization")
 
-    def _too_many(self, rate: Rate, wait: float) -> Problem:
-        self.outcomes["rate"] += 1
-        seconds = math.ceil(wait)
-        headers = {
-            "retry-after": str(seconds),
-            # draft-ietf-httpapi-ratelimit-headers-10
-            "ratelimit-policy": f'"default";q={rate.burst};w={rate.window}',
-            "ratelimit": f'"default";r=0;t={seconds}',
-        }
-        return Problem("too-many-requests", f"Ask again in {seconds} s.", headers=headers)
+
+def _too_many(rate: Rate, wait: float) -> Problem:
+    seconds = math.ceil(wait)
+    headers = {
+        "retry-after": str(seconds),
+        # draft-ietf-httpapi-ratelimit-headers-10
+        "ratelimit-policy": f'"default";q={rate.burst};w={rate.window}',
+        "ratelimit": f'"default";r=0;t={seconds}',
+    }
+    return Problem("too-many-requests", f"Ask again in {seconds} s.", headers=headers)
 
 
 def charge(scope: Scope, count: int) -> None:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
@@ -183,29 +184,22 @@ class Board:
             os.close(descriptor)
             index += 1
 
-    def slabs(self) -> list[Slab]:
-        """Return what every worker tells, those that died and were not replaced included."""
-        return [slab for slab in self._each() if slab.pid]
-
-    def releases(self) -> dict[int, str]:
-        """Return the release that each living worker serves, by its process id."""
-        return {slab.pid: slab.release for slab in self._each() if slab.alive}
-
-    def _each(self) -> Iterator[Slab]:
-        index = 0
-        while True:
+    def slabs(self) -> Iterator[Slab]:
+        """Yield what every worker tells, those that died and were not replaced included."""
+        for index in count():
             try:
                 descriptor = os.open(_path(self.folder, index), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 return
             try:
                 with mmap.mmap(descriptor, _SIZE, access=mmap.ACCESS_READ) as memory:
-                    yield _read(index, memory, alive=not _is_free(descriptor))
+                    slab = _read(index, memory, alive=not _is_free(descriptor))
             except ValueError:
-                pass  # another worker is making it, and it has not its size yet
+                continue  # another worker is making it, and it has not its size yet
             finally:
                 os.close(descriptor)
-            index += 1
+            if slab.pid:
+                yield slab
 
 
 def _path(folder: Path, index: int) -> Path:

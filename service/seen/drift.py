@@ -54,6 +54,13 @@ _SURE: Final = 1.96
 
 assert DRIFT + 2 * _PANE <= COUNTERS
 
+_OF_A_MEASURE: Final = (
+    ("psi", "Population stability index of observed against expected."),
+    ("psi_lower", "The lower end of its interval at 95%: so much it is whatever the luck of the sample."),
+    ("psi_upper", "The upper end of that interval."),
+    ("sampled", "Answers, or words, that the observed shares are worth."),
+)
+
 _log = logging.getLogger(__name__)
 
 Weights = npt.NDArray[np.float64]
@@ -97,7 +104,7 @@ class Drift:
     def look(self, looks: Sequence[Look]) -> None:
         """Count answers that were taken from the stream."""
         release = self._release()
-        known = _known_of(release.folder) if release is not None else None
+        known = _known_of(release)
         if release is None or known is None:
             return
         first = self._pane(release.id)
@@ -127,19 +134,11 @@ class Drift:
             "Of what a measure looks at, the share in each bin: expected, and observed for an hour or two.",
             labels=["measure", "bin", "kind"],
         )
-        psi = GaugeMetricFamily(
-            "querywise_drift_psi", "Population stability index of observed against expected.", labels=["measure"]
+        psi, lower, upper, sampled = (
+            GaugeMetricFamily(f"querywise_drift_{name}", about, labels=["measure"]) for name, about in _OF_A_MEASURE
         )
-        lower = GaugeMetricFamily(
-            "querywise_drift_psi_lower",
-            "The lower end of its interval at 95%: so much it is whatever the luck of the sample.",
-            labels=["measure"],
-        )
-        upper = GaugeMetricFamily("querywise_drift_psi_upper", "The upper end of that interval.", labels=["measure"])
-        sampled = GaugeMetricFamily(
-            "querywise_drift_sampled", "Answers, or words, that the observed shares are worth.", labels=["measure"]
-        )
-        for measure, expected in self._expected():
+        known = _known_of(self._release())
+        for measure, expected in known.expected.measures.items() if known is not None else ():
             observed = self._observed(slabs, measure, len(expected.bins))
             for i, name in enumerate(expected.bins):
                 shares.add_metric([measure, name, "expected"], expected.shares[i])
@@ -157,13 +156,7 @@ class Drift:
     @property
     def compares(self) -> bool:
         """Whether the release that is served says what it expects."""
-        release = self._release()
-        return release is not None and _known_of(release.folder) is not None
-
-    def _expected(self) -> Iterator[tuple[Measure, Distribution]]:
-        release = self._release()
-        known = _known_of(release.folder) if release is not None else None
-        yield from known.expected.measures.items() if known is not None else ()
+        return _known_of(self._release()) is not None
 
     def _pane(self, release_id: str) -> int:
         """Return where the counts of this hour begin, all at zero when it has just begun."""
@@ -233,8 +226,12 @@ def _tag(release_id: str) -> int:
     return zlib.crc32(release_id.encode()) + 1  # never what a slab has at first
 
 
+def _known_of(release: Release | None) -> Known | None:
+    return None if release is None else _read(release.folder)
+
+
 @lru_cache(maxsize=2)
-def _known_of(folder: Path) -> Known | None:
+def _read(folder: Path) -> Known | None:
     if not (folder / EXPECTED).is_dir():
         return None
     try:

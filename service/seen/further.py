@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import cast
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
+from service.access.access import AccessOutcome
 from service.connections.limits import ConnectionOutcome
-from service.seen.series import Event
+from service.seen.series import REFUSED, Event
 from service.split.shadow import Differences
 
 __all__ = ["shadow_metrics", "tally_of"]
 
-_REFUSED: Final[Mapping[ConnectionOutcome, Event]] = {
-    "malformed": "refused_malformed",
-    "head_too_large": "refused_head_too_large",
-    "body_too_large": "refused_body_too_large",
-    "slow_head": "refused_slow_head",
-    "slow_body": "refused_slow_body",
-    "slow_reader": "refused_slow_reader",
-    "too_many": "refused_too_many",
-    "overloaded": "refused_overloaded",
-}
 
-
-def tally_of(outcomes: Mapping[ConnectionOutcome, int]) -> dict[Event, int]:
-    """Return what came of connections under the names of events."""
-    return {event: outcomes[outcome] for outcome, event in _REFUSED.items()}
+def tally_of(outcomes: Mapping[ConnectionOutcome, int] | Mapping[AccessOutcome, int]) -> dict[Event, int]:
+    """Return how often connections or requests were turned away, under the names of events."""
+    return {cast(Event, f"{REFUSED}{outcome}"): count for outcome, count in outcomes.items()}
 
 
 def shadow_metrics(found: Differences) -> Iterator[Metric]:

@@ -20,7 +20,7 @@ from service.seen.board import Board, Slab, Slot
 from service.seen.drift import Drift
 from service.seen.logs import Lines, logging_as
 from service.seen.metrics import Metrics, metrics_route
-from service.seen.misslog import MissLog
+from service.seen.misses import MissLog
 from service.seen.requests import RequestLog, Watch
 from service.seen.seen import Seen
 from service.seen.series import Event
@@ -122,6 +122,7 @@ class Instruments:
             count=seen.event,
             share=self._settings.misses_share,
             most_bytes=self._settings.misses_megabytes << 20,
+            days=self._settings.misses_days,
         )
         misses.start()
         seen.missed = misses.offer
@@ -153,7 +154,7 @@ class Instruments:
         return redact if self._settings.log_queries else None
 
     def _slabs(self) -> Sequence[Slab]:
-        return [self.slot.read()] if self._board is None else self._board.slabs()
+        return [self.slot.read()] if self._board is None else list(self._board.slabs())
 
     def _tell_release(self) -> None:
         release = self._serving.release

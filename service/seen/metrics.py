@@ -30,10 +30,11 @@ from service.seen.series import (
     BOUNDS,
     EVENTS,
     OUTCOMES,
+    REFUSED,
     ROUTES,
     STATUSES,
     TIMED,
-    Event,
+    Gauge,
     Outcome,
     Timed,
     answers_at,
@@ -50,9 +51,16 @@ Totals = npt.NDArray[np.uint64]
 _ALWAYS: Final = frozenset({("understand", 200), ("batch", 200)})
 """Series that are there from the start, so that a rate over them is never missing."""
 
-_REFUSED: Final = "refused_"
-
 _HEAD: Final = Outcome(source="head", reason="precomputed")
+
+_TOLD: Final[tuple[Gauge, ...]] = ("resident_bytes", "private_bytes", "open_files", "beat_ns")
+_OF_A_WORKER: Final = {
+    "process_resident_memory_bytes": "Memory of a worker, what it shares included.",
+    "querywise_process_private_memory_bytes": "Memory of a worker that it shares with nobody and no file.",
+    "process_open_fds": "Open file descriptors of a worker.",
+    "process_start_time_seconds": "When a worker began, in seconds since 1970.",
+    "querywise_worker_beat_timestamp_seconds": "When a worker last told how it does, in seconds since 1970.",
+}
 
 
 class Metrics(Collector):
@@ -160,30 +168,21 @@ def _events(total: Totals) -> Iterator[Metric]:
         "querywise_release_reloads",
         "Releases that were to take the place of the one served, by what became of them.",
         "outcome",
-        {"ok": "reload_ok", "refused": "reload_refused"},
+        "reload_",
     )
-    refused = _of_events(
+    yield _of_events(
         total,
         "querywise_refused",
-        "Requests and connections that were turned away, by why: over the rate of a key, or before they were read.",
+        "Requests and connections that were turned away, by why: for their key or its rate, or before they were read.",
         "reason",
-        {event.removeprefix(_REFUSED): event for event in EVENTS if event.startswith(_REFUSED)},
+        REFUSED,
     )
-    refused.add_metric(["rate_limited"], sum(int(total[request_at(route, 429)]) for route in ROUTES))
-    yield refused
     yield _of_events(
         total,
         "querywise_misses",
         "Queries without a precomputed answer that the miss log was told of, by what became of them.",
         "outcome",
-        {
-            "kept": "miss_kept",
-            "repeated": "miss_repeated",
-            "sampled_out": "miss_sampled_out",
-            "personal": "miss_personal",
-            "dropped": "miss_dropped",
-            "failed": "miss_failed",
-        },
+        "miss_",
     )
     yield CounterMetricFamily(
         "querywise_log_lines_dropped",
@@ -192,10 +191,11 @@ def _events(total: Totals) -> Iterator[Metric]:
     )
 
 
-def _of_events(total: Totals, name: str, about: str, label: str, events: dict[str, Event]) -> CounterMetricFamily:
+def _of_events(total: Totals, name: str, about: str, label: str, prefix: str) -> CounterMetricFamily:
     family = CounterMetricFamily(name, about, labels=[label])
-    for value, event in events.items():
-        family.add_metric([value], int(total[event_at(event)]))
+    for event in EVENTS:
+        if event.startswith(prefix):
+            family.add_metric([event.removeprefix(prefix)], int(total[event_at(event)]))
     return family
 
 
@@ -220,29 +220,10 @@ def _workers(alive: Sequence[Slab]) -> Iterator[Metric]:
         value=sum(int(slab.gauges[gauge_at("waiting")]) for slab in alive),
     )
     cpu = CounterMetricFamily("process_cpu_seconds", "Processor time of a worker.", labels=["worker"])
-    resident = GaugeMetricFamily(
-        "process_resident_memory_bytes", "Memory of a worker, what it shares included.", labels=["worker"]
-    )
-    private = GaugeMetricFamily(
-        "querywise_process_private_memory_bytes",
-        "Memory of a worker that it shares with nobody and no file.",
-        labels=["worker"],
-    )
-    files = GaugeMetricFamily("process_open_fds", "Open file descriptors of a worker.", labels=["worker"])
-    started = GaugeMetricFamily(
-        "process_start_time_seconds", "When a worker began, in seconds since 1970.", labels=["worker"]
-    )
-    beat = GaugeMetricFamily(
-        "querywise_worker_beat_timestamp_seconds",
-        "When a worker last told how it does, in seconds since 1970.",
-        labels=["worker"],
-    )
+    gauges = [GaugeMetricFamily(name, about, labels=["worker"]) for name, about in _OF_A_WORKER.items()]
     for slab in alive:
-        name = [str(slab.index)]
-        cpu.add_metric(name, int(slab.gauges[gauge_at("cpu_ns")]) / 1e9)
-        resident.add_metric(name, int(slab.gauges[gauge_at("resident_bytes")]))
-        private.add_metric(name, int(slab.gauges[gauge_at("private_bytes")]))
-        files.add_metric(name, int(slab.gauges[gauge_at("open_files")]))
-        started.add_metric(name, slab.started)
-        beat.add_metric(name, int(slab.gauges[gauge_at("beat_ns")]) / 1e9)
-    yield from (cpu, resident, private, files, started, beat)
+        resident, private, files, beat = (int(slab.gauges[gauge_at(gauge)]) for gauge in _TOLD)
+        cpu.add_metric([str(slab.index)], int(slab.gauges[gauge_at("cpu_ns")]) / 1e9)
+        for gauge, value in zip(gauges, (resident, private, files, slab.started, beat / 1e9), strict=True):
+            gauge.add_metric([str(slab.index)], value)
+    yield from (cpu, *gauges)

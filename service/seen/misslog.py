@@ -1,44 +1,25 @@
-"""The miss log: queries that no precomputed answer was there for, kept for the next run that labels.
+"""The files of the miss log: queries that no precomputed answer was there for, kept for the next run that labels.
 
 A line is ``{"query", "searches", "source", "reason", "confidence", "release", "day"}``, and `querywise label --queries`
-reads the first two. Nobody waits for it: what its thread cannot keep up with, or cannot write, is counted and lost.
+reads the first two. Lines are in the order of their days, in each file.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
-import threading
 import time
-import zlib
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
-from domain.privacy import personal_data
-from service.seen.series import Event
+__all__ = ["Miss", "MissFiles", "merged", "read_misses"]
 
-__all__ = ["Miss", "MissLog", "merged", "read_misses"]
-
-_HELD: Final = 20_000
-_QUERIES: Final = 20_000
-_WAKE: Final = 0.5
 _PARTS: Final = 4
 _POLITE: Final = 50
-_ALL: Final = 1 << 32
-
-_log = logging.getLogger(__name__)
-
-
-class Count(Protocol):
-    """Counts events."""
-
-    def __call__(self, event: Event, times: int = 1) -> None:
-        """Count one so many times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,164 +49,63 @@ class Miss:
         return json.dumps(vars(self), ensure_ascii=False).encode() + b"\n"
 
 
-class MissLog:
-    """Keeps misses in ``FOLDER/misses-NAME.jsonl`` and up to three older files beside it.
+class MissFiles:
+    """``FOLDER/misses-NAME.jsonl`` and up to three older files beside it.
 
-    A query is written once a minute at most, with how often it was asked; a file that is full is merged to one line a
-    query, and put aside where that does not help. Queries with personal data are left out whole.
+    A file that is full is merged to one line a query, and put aside where that does not help.
 
     Args:
         folder: Made when it is absent, for its owner alone to read.
-        name: Of this worker's file; no other process writes to it.
-        count: Counts what becomes of the misses.
-        share: Of all queries, the share that is kept, in [0, 1]; a query is in it or not, however often it is asked.
-        most_bytes: Of this worker's files together.
-        every: Seconds between two writes.
+        name: Of the worker; no other process writes to its files.
+        most_bytes: Of these files together.
+        days: For which a line is kept.
+
+    Attributes:
+        room: Bytes of one file.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        *,
-        count: Count,
-        share: float = 1.0,
-        most_bytes: int = 64 << 20,
-        every: float = 60.0,
-    ) -> None:
+    def __init__(self, folder: Path, name: str, *, most_bytes: int, days: int) -> None:
+        self.room = max(1, most_bytes // _PARTS)
         self._folder = folder
         self._path = folder / f"misses-{name}.jsonl"
-        self._count = count
-        self._below = int(share * _ALL)
-        self._most = max(1, most_bytes // _PARTS)
-        self._every = every
-        self._held: deque[bytes] = deque()
-        self._misses: dict[str, Miss] = {}
-        self._failed = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="misses", daemon=True)
+        self._older = [self._path.with_suffix(f".{i}.jsonl") for i in range(1, _PARTS)]
+        self._kept = timedelta(days=days)
 
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread.start()
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write lines of at most one file, all or none.
 
-    def offer(self, answer: bytes) -> None:
-        """Take note of an answer that was not precomputed; from the event loop, and never waits."""
-        if len(self._held) >= _HELD:
-            self._count("miss_dropped")
-        else:
-            self._held.append(answer)
+        Raises:
+            OSError: where they cannot be written.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_room(sum(map(len, lines)))
+        _append(self._path, b"".join(lines))
 
-    def close(self) -> None:
-        """Write what is left, and end."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._take()
-        self._write()
-        self._lose()
+    def forget(self, today: date) -> None:
+        """Drop lines that are too old, and the files of workers that there are no more, once all of them are.
 
-    def _work(self) -> None:
-        due = time.monotonic() + self._every
-        while not self._stop.wait(_WAKE):
-            try:
-                self._take()
-                if time.monotonic() >= due or len(self._misses) >= _QUERIES:
-                    due = time.monotonic() + self._every
-                    self._write()
-            except Exception as error:
-                # By its type alone: it may quote a query.
-                _log.error("the miss log failed: %s", type(error).__name__)
-
-    def _take(self) -> None:
-        for i in range(len(self._held)):
-            self._add(self._held.popleft())
-            if i % _POLITE == _POLITE - 1:
-                time.sleep(0)  # the event loop may want its turn
-
-    def _add(self, answer: bytes) -> None:
-        fields = json.loads(answer)
-        query = fields["normalized"]
-        if not query:
-            return
-        known = self._misses.get(query)
-        if known is not None:
-            self._misses[query] = replace(_miss(fields), searches=known.searches + 1)
-            self._count("miss_repeated")
-        elif zlib.crc32(query.encode("utf-8", "surrogatepass")) >= self._below:
-            self._count("miss_sampled_out")
-        elif personal_data(fields["query"]):
-            # As it was typed: the normal form of an address is just words.
-            self._count("miss_personal")
-        else:
-            if len(self._misses) >= _QUERIES:
-                self._lose()
-            self._misses[query] = _miss(fields)
-
-    def _write(self) -> None:
-        if not self._misses:
-            return
-        lines = self._lines()
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._make_room(sum(map(len, lines)))
-            _append(self._path, b"".join(lines))
-        except OSError as error:
-            if not self._failed:
-                _log.error("the miss log cannot be written: %s", error.strerror or type(error).__name__)
-            self._failed = True
-            return
-        if self._failed:
-            _log.warning("the miss log can be written again")
-        self._failed = False
-        self._count("miss_kept", len(lines))
-        self._count("miss_failed", len(self._misses) - len(lines))
-        self._misses.clear()
-
-    def _lines(self) -> list[bytes]:
-        """Return the lines to write: all, or the most asked of more than a file holds."""
-        lines: list[bytes] = []
-        size = 0
-        for miss in sorted(self._misses.values(), key=lambda miss: -miss.searches):
-            line = miss.line()
-            size += len(line)
-            if size > self._most:
-                break
-            lines.append(line)
-        return lines
-
-    def _lose(self) -> None:
-        if self._misses:
-            self._count("miss_failed", len(self._misses))
-            self._misses.clear()
+        Raises:
+            OSError: where the folder is there and cannot be changed.
+        """
+        first = (today - self._kept).isoformat()
+        ours = (self._path, *self._older)
+        for path in self._folder.glob("misses-*.jsonl"):
+            with suppress(FileNotFoundError):  # another worker was first
+                if path in ours:
+                    _forget(path, first)
+                elif datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat() < first:
+                    path.unlink()
 
     def _make_room(self, more: int) -> None:
-        if not self._path.exists() or self._path.stat().st_size + more <= self._most:
+        if not self._path.exists() or self._path.stat().st_size + more <= self.room:
             return
         lines = b"".join(miss.line() for miss in merged(read_misses(self._path)))
-        scratch = self._path.with_suffix(".new")
-        scratch.unlink(missing_ok=True)
-        _append(scratch, lines)
-        scratch.replace(self._path)
-        if len(lines) + more <= self._most and len(lines) <= self._most // 2:
+        _replace(self._path, lines)
+        if len(lines) + more <= self.room and len(lines) <= self.room // 2:
             return
-        older = [self._path.with_suffix(f".{i}.jsonl") for i in range(1, _PARTS)]
-        for target, source in zip(reversed(older), [*reversed(older[:-1]), self._path], strict=True):
+        for target, source in zip(reversed(self._older), [*reversed(self._older[:-1]), self._path], strict=True):
             if source.exists():
                 source.replace(target)
-
-
-def _miss(fields: dict[str, Any]) -> Miss:
-    first = next(iter(fields["categories"]), None)
-    return Miss(
-        query=fields["normalized"],
-        searches=1,
-        source=fields["source"],
-        reason=fields["reason"],
-        confidence=first["confidence"] if first else None,
-        release=fields["release"],
-        day=datetime.now(UTC).date().isoformat(),
-    )
 
 
 def _append(path: Path, lines: bytes) -> None:
@@ -244,16 +124,49 @@ def _append(path: Path, lines: bytes) -> None:
         os.close(descriptor)
 
 
+def _replace(path: Path, lines: bytes) -> None:
+    scratch = path.with_suffix(".new")
+    scratch.unlink(missing_ok=True)
+    _append(scratch, lines)
+    scratch.replace(path)
+
+
+def _forget(path: Path, first: str) -> None:
+    """Drop the lines of before a day; they come first, so that the others need not be read."""
+    with path.open("rb") as file:
+        start = end = 0
+        for line in file:
+            end += len(line)
+            found = _miss_of(line)
+            if found is not None and found.day >= first:
+                break
+            start = end
+        if not start:
+            return
+        file.seek(start)
+        rest = file.read()
+    if rest:
+        _replace(path, rest)
+    else:
+        path.unlink()
+
+
+def _miss_of(line: bytes) -> Miss | None:
+    try:
+        return Miss(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+
+
 def read_misses(path: Path) -> Iterable[Miss]:
     """Yield the misses of a file; a line that is none, such as one cut off by a crash, is passed over."""
     with path.open("rb") as file:
         for i, line in enumerate(file):
             if i % _POLITE == _POLITE - 1:
                 time.sleep(0)
-            try:
-                yield Miss(**json.loads(line))
-            except (ValueError, TypeError):
-                continue
+            miss = _miss_of(line)
+            if miss is not None:
+                yield miss
 
 
 def merged(misses: Iterable[Miss]) -> Iterable[Miss]:

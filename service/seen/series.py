@@ -18,6 +18,7 @@ __all__ = [
     "EVENTS",
     "GAUGE_NAMES",
     "OUTCOMES",
+    "REFUSED",
     "ROUTES",
     "STATUSES",
     "TIMED",
@@ -62,6 +63,11 @@ Event = Literal[
     "refused_slow_reader",
     "refused_too_many",
     "refused_overloaded",
+    "refused_no_key",
+    "refused_wrong_key",
+    "refused_wrong_role",
+    "refused_key_rate",
+    "refused_address_rate",
     "miss_kept",
     "miss_repeated",
     "miss_sampled_out",
@@ -72,18 +78,10 @@ Event = Literal[
 ]
 """What happens beside the answers, and is counted.
 
+``reload_`` is what became of a release that was to take the place of another; ``refused_`` why a connection was ended,
+as `service.connections.limits` says, or a request turned away, as `service.access.access` does.
+
 Attributes:
-    reload_ok: A release took the place of another.
-    reload_refused: A release could not be served, and the old one stayed.
-    refused_malformed: A connection ended before the service saw a request, as `service.connections.limits` says of
-        this one and the next seven: what came was no HTTP.
-    refused_head_too_large: The head of the request was too large.
-    refused_body_too_large: Its body was.
-    refused_slow_head: Its head took too long.
-    refused_slow_body: Its body did.
-    refused_slow_reader: The client took too long to read.
-    refused_too_many: There were too many connections.
-    refused_overloaded: There was more to do than could be done in time.
     miss_kept: A line written to the miss log.
     miss_repeated: A miss that was only counted, for its query was there already.
     miss_sampled_out: A miss left out on purpose.
@@ -92,6 +90,9 @@ Attributes:
     miss_failed: A line of the miss log lost because it could not be written.
     log_dropped: A line of log lost because the writer was behind.
 """
+
+REFUSED: Final = "refused_"
+"""How the events of what was turned away begin."""
 
 Gauge = Literal["waiting", "cpu_ns", "resident_bytes", "private_bytes", "open_files", "beat_ns", "sampled"]
 """What a worker says of itself.

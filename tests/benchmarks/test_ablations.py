@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,10 +19,14 @@ from benchmarks.students.trial import STRANGERS, Trial  # noqa: E402
 from benchmarks.students.worth import Examiner, mean_of, weighted  # noqa: E402
 from distill import ground  # noqa: E402
 from distill.examples import NONE  # noqa: E402
+from distill.split import Lessons, Split, split_labels  # noqa: E402
 from domain.errors import UserError  # noqa: E402
+from domain.label import Label, Provenance  # noqa: E402
 from domain.taxonomy import Node, Taxonomy  # noqa: E402
+from domain.understanding import Category, Understanding  # noqa: E402
 from evals import Case  # noqa: E402
 from evals.estimates import Harmonic, Ratio  # noqa: E402
+from release.student import Tree  # noqa: E402
 from release.student.features import Features  # noqa: E402
 from release.student.grams import word_grams  # noqa: E402
 
@@ -42,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 def rows(folder: Path, *without: Kind) -> set[int]:
     with altered(without=without):
         features = Features(folder, bits=16)
-        return set(features(["oat milk"])[0].tolist())
+        return set(features(["oat milk"])[0].tolist()) - {features.rows - 1}  # the filler is no feature
 
 
 def test_a_text_has_no_feature_of_a_kind_that_is_left_out(folder: Path) -> None:
@@ -70,6 +75,29 @@ def test_texts_that_are_typed_right_stay_as_they_are() -> None:
         noise = ground.learn_noise([("mlik", "milk", 9)])
     rng = random.Random(0)
     assert {noise("oat milk for cats", rng) for _ in range(50)} == {"oat milk for cats"}
+
+
+def test_what_is_held_out_is_embedded_neither_way_and_what_is_learnt_only_where_it_is_asked_for() -> None:
+    taxonomy = Taxonomy([Node(category_id="milk", parent_id=None, name="Milk")])
+    answer = Understanding(
+        query="", normalized="", source="head", reason="precomputed", release="", specificity="category",
+        categories=(Category(id="milk", path=("milk",), confidence=0.9),),
+    )  # fmt: skip
+    made = Provenance(model="m", prompt="p", key="k", context="c", dropped={})
+    queries = [f"{a} {b}" for a in ("oat", "soy", "rice", "goat") for b in ("whole", "skim", "raw", "cold", "warm")]
+    labels = [Label(query=q, tier="tail", searches=1, understanding=answer, provenance=made) for q in queries]
+    lessons = Lessons(taxonomy=taxonomy, locale="en", sold=[], brands=[], contexts=[], labels=labels, gold=[])
+    split = split_labels(lessons)
+    assert split.train and split.held
+    embedded: list[set[str]] = []
+
+    def corpus(lessons: Lessons, tree: Tree, split: Split) -> None:
+        embedded.append({c.query for c in lessons.contexts if not split.may_be_held(c.query)})
+
+    for labelled in (False, True):
+        with patch.object(ground, "_corpus", corpus), altered(labelled=labelled):
+            ground._corpus(lessons, Tree.of(taxonomy), split)  # type: ignore[call-arg]
+    assert embedded == [set(), {label.query for label in split.train}]
 
 
 def test_several_seeds_count_as_the_mean_of_their_sums() -> None:

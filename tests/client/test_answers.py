@@ -99,10 +99,10 @@ def test_what_is_sent_is_what_the_service_takes(schemas):
     from querywise_client import calls
 
     sent = {
-        "UnderstandRequest": calls.understand("a", in_address=False),
+        "UnderstandRequest": calls.understand("a"),
         "UnderstandBatchRequest": next(calls.understand_batches(["a"])),
-        "DiscoverRequest": calls.discover("a", shown=["p"], result_count=0, limit=1),
-        "SuggestRequest": calls.suggest("a", limit=1),
+        "DiscoverRequest": calls.discover("a", ["p"], 0, 1),
+        "SuggestRequest": calls.suggest("a", 1),
         "EmbedRequest": calls.embed(["a"], "product", ["p"]),
     }
     for name, call in sent.items():

@@ -591,3 +591,31 @@ def test_a_search_with_personal_data_is_kept_nowhere(load, grocery):
     assert sum("[card]" in row for row in rows) == sum("[email]" in row for row in rows) == 1
     text = " ".join([*rows, *map(str, loaded.table("searches"))])
     assert "example.com" not in text and "555 0187" not in text and "4111" not in text
+
+
+def test_personal_data_is_taken_out_of_rows_that_are_rejected_for_another_reason(load, grocery, monkeypatch):
+    monkeypatch.setattr("domain.quarantine.SAMPLES", 2)
+    monkeypatch.setattr("domain.ingest.SAMPLES", 2)
+    typed = {"user_query": "milk for anna@example.com", "client_id": "+1 212 555 0187"}
+    queries = [
+        *grocery.queries,
+        *({**grocery.queries[0], "query_id": f"s{i}", "timestamp": "never"} | typed for i in range(3)),
+    ]
+    event = {**grocery.events[0], "query_id": None, "message": "I paid with 4111 1111 1111 1111"}
+    loaded = load(
+        {
+            "products.csv": [*grocery.products, {"product_id": "x", "title": "Call 212-555-0187", "category_id": "?"}],
+            "ubi_queries.ndjson": "\n".join([*map(json.dumps, queries), '{"user_query": "anna@example.com']),
+            "ubi_events.ndjson": [*grocery.events, event],
+        }
+    )
+    rows = pq.read_table(loaded.shop.warehouse / "quarantine.parquet").to_pylist()
+    assert {row["reason"] for row in rows} == {
+        Reason.BAD_TIMESTAMP, Reason.MALFORMED_JSON, Reason.NO_QUERY, Reason.UNKNOWN_CATEGORY,
+    }  # fmt: skip
+    text = " ".join(str(row["row"]) for row in rows)
+    assert "example.com" not in text and "555" not in text and "4111" not in text
+    # Two of the three lines of one reason are kept, and the third is only told of.
+    unread = [row for row in rows if row["reason"] == Reason.BAD_TIMESTAMP]
+    assert [row["line"] for row in unread] == [4, 5, 6] and [row["row"] is None for row in unread] == [0, 0, 1]
+    assert all("milk for [email]" in row["row"] and "[phone]" in row["row"] for row in unread[:2])

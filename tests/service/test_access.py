@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from domain.errors import UserError
@@ -74,7 +75,9 @@ def test_what_needs_which_key(ask_any: Any, release: Release, keys: Keys) -> Non
         assert refused.problem()[:2] == (403, "forbidden") and "admin" in refused.json["detail"]
         assert ask_any(app, "POST", path, headers=bearer(keys.admin)).status not in (401, 403)
     assert ask_any(app, "POST", "/v1/understand", body=QUERY, headers=bearer(keys.admin)).status == 200
-    assert app.access.outcomes == {"missing": len(closed), "wrong": len(closed), "role": 3, "rate": 0}
+    assert app.access.outcomes == {
+        "no_key": len(closed), "wrong_key": len(closed), "wrong_role": 3, "key_rate": 0, "address_rate": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -282,6 +285,27 @@ def test_without_keys_the_rate_may_count_by_address(ask_any: Any, release: Relea
     app = create_app(release, settings=Settings(rate=0.01, rate_burst=1, rate_by_address=True))
     statuses = [ask_any(app, "POST", "/v1/understand", body=QUERY).status for _ in range(2)]
     assert statuses == [200, 429]
+
+
+def test_metrics_tell_who_was_turned_away_and_why_without_a_word_of_a_key(
+    ask_any: Any, release: Release, keys: Keys
+) -> None:
+    def told(settings: Settings, *tried: tuple[str, str]) -> tuple[dict[str, float], bytes]:
+        app = create_app(release, settings=replace(settings, open_metrics=True))
+        with app.instruments.running():
+            for path, secret in tried:
+                ask_any(app, "POST", path, body=QUERY, headers=bearer(secret) if secret else bearer("")[:1])
+            page = ask_any(app, "GET", "/metrics", headers=((b"accept", b"text/plain"),)).body
+        [family] = [f for f in text_string_to_metric_families(page.decode()) if f.name == "querywise_refused"]
+        return {s.labels["reason"]: s.value for s in family.samples if s.value and s.name.endswith("_total")}, page
+
+    ask, move = "/v1/understand", "/v1/admin/reload"
+    tried = [(ask, ""), (ask, "qw_guessed"), (ask, "qw_guessed"), (move, keys.read), *[(ask, keys.read)] * 4]
+    found, page = told(Settings(keys=keys.path, rate=0.01, rate_burst=1), *tried)
+    assert found == {"no_key": 1, "wrong_key": 2, "wrong_role": 1, "key_rate": 3}
+    assert b"qw_" not in page and b"guessed" not in page and keys.read[:12].encode() not in page
+    found, _ = told(Settings(rate=0.01, rate_burst=1, rate_by_address=True), (ask, ""), (ask, ""))
+    assert found == {"address_rate": 1}
 
 
 def test_addresses_are_counted_by_site_and_are_not_without_end(monkeypatch: Any) -> None:

@@ -16,8 +16,8 @@ from domain import Taxonomy
 from domain.label import read_labels
 from domain.understanding import Category, understanding_adapter
 from release import Release, build_release, open_release
-from release.manifest import WHY
-from release.why import Demand, Evidence, Followed, Origin, Why
+from release.manifest import WHY, Manifest
+from release.why import Demand, Evidence, Followed, Origin, Why, check_whys
 from service import Settings, create_app
 
 PATH = "/v1/explain"
@@ -148,6 +148,36 @@ def test_a_file_that_is_gone_while_it_is_served_takes_no_answer_with_it(ask_any,
         (copy / WHY).write_bytes(b"no store at all")
         found = ask_any(create_app(release), "GET", PATH, query=b"q=sure", headers=()).json
         assert found["head"]["categories"] and found["why"]["origin"] is None
+
+
+def test_reasons_are_verified_once_when_they_are_first_asked_for_and_damaged_ones_are_not_told(
+    ask_any, folder, tmp_path, monkeypatch, caplog
+):
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    read = []
+
+    def counted(folder: Path, manifest: Manifest) -> None:
+        read.append(folder.name)
+        check_whys(folder, manifest)
+
+    monkeypatch.setattr("service.explain.check_whys", counted)
+    with open_release(copy) as release:
+        app = create_app(release)
+        assert read == []
+        for _ in range(2):
+            assert ask_any(app, "GET", PATH, query=b"q=sure", headers=()).json["why"]["origin"]
+        assert read == [folder.name] and not caplog.records
+    data = (copy / WHY).read_bytes()
+    (copy / WHY).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with open_release(copy) as release:
+        app = create_app(release)
+        for _ in range(2):
+            found = ask_any(app, "GET", PATH, query=b"q=sure", headers=()).json
+            assert found["head"]["categories"] and found["student"] and found["why"]["steps"]
+            assert (found["why"]["origin"], found["why"]["evidence"], found["why"]["parts"]) == (None, None, [])
+    [record] = caplog.records
+    assert "why.lmdb does not match its digest" in record.message
 
 
 def test_it_is_switched_off_with_a_setting(ask_any, explained):

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from domain.understanding import Category, Understanding, understanding_adapter
 from querywise.queries import read_query_file
 from service import Settings, create_app
-from service.seen.misslog import Miss, MissLog, merged, read_misses
+from service.seen.misses import MissLog
+from service.seen.misslog import Miss, MissFiles, merged, read_misses
 
 
 def _answer(query: str, *, reason: str = "model", confidence: float | None = 0.5, typed: str | None = None) -> bytes:
@@ -192,6 +194,56 @@ def test_a_line_cut_off_by_a_crash_is_passed_over_when_merging(tmp_path):
     path = tmp_path / "misses-0.jsonl"
     path.write_bytes(miss.line() + b'{"query": "b", "sea' + b"\n[]\n\xff\n" + miss.line())
     assert [(one.query, one.searches) for one in merged(read_misses(path))] == [("a", 4)]
+
+
+def test_what_was_missed_is_on_disk_before_the_worker_ends(tmp_path):
+    log = MissLog(tmp_path, "0", count=_Counts(), every=0.01)
+    log.start()
+    log.offer(_answer("a"))
+    until = time.monotonic() + 10
+    while not any(path.stat().st_size for path in tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert read_query_file(tmp_path).searches == {"a": 1}  # as it would be after a kill
+    log.close()
+
+
+def _missed(query: str, day: str) -> bytes:
+    return Miss(
+        query=query, searches=2, source="tail", reason="model", confidence=None, release="r", day=day
+    ).line()  # fmt: skip
+
+
+def test_what_nobody_asked_again_for_so_many_days_is_forgotten(tmp_path):
+    files = MissFiles(tmp_path, "0", most_bytes=1 << 20, days=30)
+    # From the 22nd of November back 30 days is the 23rd of October, which is kept.
+    old, first, last = _missed("old", "2026-10-22"), _missed("first", "2026-10-23"), _missed("last", "2026-11-22")
+    (tmp_path / "misses-0.jsonl").write_bytes(old + b'{"query": "cut of' + b"\n" + first + b"\xff\n" + last)
+    (tmp_path / "misses-0.1.jsonl").write_bytes(old + old)
+    (tmp_path / "misses-1.jsonl").write_bytes(old + last)  # of another worker, which forgets for itself
+    (tmp_path / "misses-7.jsonl").write_bytes(old)  # of a worker that there is no more
+    (tmp_path / "notes.jsonl").write_bytes(old)
+    at = datetime(2026, 10, 22, 12, tzinfo=UTC).timestamp()
+    for name in ("misses-7.jsonl", "notes.jsonl"):
+        os.utime(tmp_path / name, (at, at))
+    files.forget(date(2026, 11, 22))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["misses-0.jsonl", "misses-1.jsonl", "notes.jsonl"]
+    assert (tmp_path / "misses-0.jsonl").read_bytes() == first + b"\xff\n" + last
+    assert (tmp_path / "misses-0.jsonl").stat().st_mode & 0o777 == 0o600
+    files.append([_missed("new", "2026-11-22")])
+    assert [one.query for one in read_misses(tmp_path / "misses-0.jsonl")] == ["first", "last", "new"]
+    MissFiles(tmp_path / "none", "0", most_bytes=1, days=1).forget(date(2026, 11, 22))
+
+
+def test_the_service_forgets_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("service.seen.misses._WAKE", 0.01)
+    (tmp_path / "misses-0.jsonl").write_bytes(_missed("old", "2020-01-01"))
+    log = MissLog(tmp_path, "0", count=_Counts(), every=0.01)
+    log.start()
+    until = time.monotonic() + 10
+    while list(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.02)
+    log.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_offering_never_waits_and_what_is_too_much_is_counted(tmp_path):

@@ -231,4 +231,4 @@ def test_accounts_are_read_from_what_the_service_wrote(tmp_path):
     balance = difference({("a", 200): 5, ("a", 400): 1, ("b", 200): 1}, {("a", 200): 3, ("b", 200): 4})
     assert balance.over == {"a": 3} and balance.under == 3
     deaths = [Death(at=100.0, pid=1, life=10.0), Death(at=200.0, pid=2, life=500.0)]
-    assert misses_lost(Seen(missed=[89.0, 91.0, 99.0, 101.0, 137.0, 139.0]), deaths) == 3
+    assert misses_lost(Seen(missed=[89.0, 91.0, 99.0, 101.0, 187.0, 189.0]), deaths) == 3
