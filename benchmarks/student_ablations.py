@@ -34,12 +34,14 @@ class Ablation:
         says: What is left out, as a row of the table.
         settings: Changes how it is trained.
         typed_right: Whether texts are learnt without slips.
+        labelled: Whether it learns to embed the labels too.
         features: Kinds that are left out.
     """
 
     says: str
     settings: Callable[[Settings], Settings] = lambda settings: settings
     typed_right: bool = False
+    labelled: bool = False
     features: tuple[Kind, ...] = ()
 
 
@@ -74,6 +76,10 @@ ABLATIONS: Mapping[str, Ablation] = {
     "d64": Ablation(says="half the dimensions: 64", settings=lambda s: replace(s, dimension=64)),
     "d192": Ablation(says="more dimensions: 192", settings=lambda s: replace(s, dimension=192)),
     "d256": Ablation(says="more dimensions: 256", settings=lambda s: replace(s, dimension=256)),
+    "labelled": Ablation(says="more texts to embed: those of the labels", labelled=True),
+    "long": Ablation(
+        says="more steps: 1,000", settings=lambda s: replace(s, recipe=replace(s.recipe, steps=2 * s.recipe.steps))
+    ),
 }
 
 
@@ -112,7 +118,11 @@ def _trained(bench: Examined, name: str, ablation: Ablation, settings: Settings,
         bench.lessons,
         ablation.settings(settings),
         lambda: altered(
-            split=bench.split, sentences=encoders, typed_right=ablation.typed_right, without=ablation.features
+            split=bench.split,
+            sentences=encoders,
+            typed_right=ablation.typed_right,
+            labelled=ablation.labelled,
+            without=ablation.features,
         ),
     )
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.students.bench import open_bench
-from benchmarks.students.page import INTRO, Section, plot_name
+from benchmarks.students.page import FRONT, INTRO, Section, fronts, plot_name
 from domain.errors import QuerywiseError, UserError
 
 
@@ -40,7 +40,9 @@ def main() -> None:
     except QuerywiseError as error:
         told = "; ".join(filter(None, (str(error), error.hint)))
         parser.exit(2 if isinstance(error, UserError) else 1, f"{told}\n")
-    page = "\n".join([INTRO, *(section.text for section in sections)])
+    before = options.write.read_text("utf-8") if options.write and options.write.is_file() else ""
+    texts = [*(section.text for section in sections), FRONT, *fronts(before)]
+    page = "\n".join([INTRO, *(f"{text.rstrip()}\n" for text in texts)])
     if options.write:
         images = options.write.parent / "images"
         images.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,9 @@ import numpy as np
 from distill import ground, student
 from distill.noise import Noise, learn_noise
 from distill.sentences import Sentences
-from distill.split import Split
-from release.student import features
+from distill.split import Lessons, Split
+from prompts.increment import unseen_context
+from release.student import Tree, features
 from release.student.grams import WordGrams, word_grams
 
 Kind = Literal["pieces", "words", "runs", "pairs"]
@@ -31,6 +32,7 @@ def altered(
     split: Split | None = None,
     sentences: Callable[[], Sentences] = Sentences,
     typed_right: bool = False,
+    labelled: bool = False,
     without: Collection[Kind] = (),
 ) -> Iterator[None]:
     """Train and ask students otherwise than the product does; none of them learns to tag spans.
@@ -39,6 +41,8 @@ def altered(
         split: What is learnt from and what is kept apart; parted anew unless given.
         sentences: Makes the sentence encoder.
         typed_right: Whether texts are learnt as they are, without slips, lost words or changed order.
+        labelled: Whether the labels to learn from are among the texts that it learns to embed. It must not be
+            calibrated by cross-fitting then, for each fold would have been embedded before it is held out.
         without: Kinds of features that a text has none of. A student that learnt without them has to be asked so too.
     """
     with ExitStack() as stack:
@@ -52,6 +56,8 @@ def altered(
             put(student, "split_labels", lambda _: split)
         if typed_right:
             put(ground, "learn_noise", _no_slips)
+        if labelled:
+            put(ground, "_corpus", _with_labelled(ground._corpus))
         if "pieces" in without:
             put(features.Features, "_pieces_of", lambda *_: np.empty(0, dtype=np.int32))
         if "pairs" in without:
@@ -63,6 +69,16 @@ def altered(
 
 def _no_slips(reformulations: Iterable[tuple[str, str, int]]) -> Noise:
     return replace(learn_noise(reformulations), mistyped=0.0, shortened=0.0, shuffled=0.0)
+
+
+def _with_labelled(corpus: Callable[..., Any]) -> Callable[..., Any]:
+    def whole(lessons: Lessons, tree: Tree, split: Split, *rest: Any) -> Any:
+        known = {context.query for context in lessons.contexts}
+        more = [unseen_context(label.query, label.searches) for label in split.train if label.query not in known]
+        lessons = replace(lessons, contexts=[*lessons.contexts, *more])
+        return corpus(lessons, tree, replace(split, drawn=frozenset(split._apart)), *rest)
+
+    return whole
 
 
 def fewer_grams(words: Sequence[str], *, bits: int, without: Collection[Kind]) -> list[WordGrams]:

@@ -32,7 +32,10 @@ Rank = Callable[[Sequence[str]], list[Ranking]]
 
 def highest(chances: NDArray[np.floating[Any]], ids: Sequence[str]) -> Ranking:
     """Return the likeliest of all categories: so many that an answer is left when none is among them."""
-    places = np.argsort(-chances, kind="stable")[: MOST + 1]
+    # Of ten thousand most are below the last that counts, and need no order.
+    least = np.partition(chances, -MOST - 1)[-MOST - 1] if len(chances) > MOST else -np.inf
+    likely = np.flatnonzero(chances >= least)
+    places = likely[np.argsort(-chances[likely], kind="stable")][: MOST + 1]
     return Ranking(ids=tuple(ids[i] for i in places), chances=tuple(float(chances[i]) for i in places))
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+import onnxruntime  # noqa: E402
 
 from distill.corpus import Sold  # noqa: E402
 from distill.fit import Recipe  # noqa: E402
@@ -20,6 +23,7 @@ from domain.label import Label, Provenance  # noqa: E402
 from domain.taxonomy import Taxonomy  # noqa: E402
 from domain.understanding import Category, Understanding  # noqa: E402
 from release.student import Student  # noqa: E402
+from release.student.model import HALF  # noqa: E402
 
 PROVENANCE = Provenance(model="m", prompt="p", key="k", context="c", dropped={})
 FOODS = ("milk", "tea", "dogs", "cats")
@@ -176,6 +180,29 @@ def test_a_student_learns_what_the_labels_say_and_says_what_it_is_worth(
     student = Student(tmp_path / "student", lessons.taxonomy)
     [answer] = student.predict(["brown dogs small"]).probabilities
     assert student.tree.ids[int(answer.argmax())] == "dogs"
+    assert [parity.precision for parity in card.parity] == ["fp32", "int8"]
+    assert not (tmp_path / "student" / HALF).exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_for_cuda_it_is_in_half_precision_too_with_the_output_layer_in_full(
+    lessons: Lessons, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    settings = replace(SMALL, cuda=True, folds=0)
+    card = distil(lessons, tmp_path / "student", tokenizer_folder / "tokenizer.json", settings=settings)
+    half = card.parity[2]
+    assert (half.precision, half.texts) == ("fp16", len(lessons.labels) - card.labels_dropped_for_gold)
+    assert half.flips == 0.0 and 0.0 < half.largest < 1e-2
+    assert "fp16" in (tmp_path / "student" / "card.md").read_text()
+    kinds = {own.name: own.data_type for own in onnx.load(tmp_path / "student" / HALF).graph.initializer}
+    assert kinds["table"] == onnx.TensorProto.FLOAT16
+    assert {kinds["categories"], kinds["offsets"]} == {onnx.TensorProto.FLOAT}
+    # The processor casts what it cannot add in half precision, so that what is served on CUDA can be asked here.
+    queries = [label.query for label in lessons.labels[:40]]
+    served = Student(tmp_path / "student", lessons.taxonomy)
+    session = onnxruntime.InferenceSession(str(tmp_path / "student" / HALF), providers=["CPUExecutionProvider"])
+    [probabilities] = session.run(["probabilities"], {"rows": served.features(queries)})
+    assert probabilities[:, :-1] == pytest.approx(served.predict(queries).probabilities, abs=0.05)
 
 
 @pytest.mark.usefixtures("one_thread")
