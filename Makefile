@@ -9,9 +9,11 @@ PLANTED := .querywise/planted.jsonl.gz
 
 .PHONY: demo gate test test-llm lint clean
 
+# Another processor may rank two categories that are as near the other way round, and so ask what was not recorded: that
+# query is left out, and the rest is served.
 demo: .venv/installed
 	$(BIN)/python -m demo $(DEMO)
-	$(BIN)/querywise run $(DEMO) --tail 400 --model recorded:$(RECORDING)
+	-$(BIN)/querywise run $(DEMO) --tail 400 --model recorded:$(RECORDING)
 	$(BIN)/querywise serve $(DEMO)
 
 # The demo's release clears its gate; one of answers that stand where they do not belong must not.
