@@ -88,7 +88,6 @@ class Serving:
         self._owned.add(release)
         if self.slot is not None:
             self.slot.release = release.id
-            self.slot.generation += 1
         if before is not None and before is not release:
             self._leave(before)
 

@@ -30,7 +30,7 @@ GAUGES: Final = 64
 """Gauges of a slab; each worker begins with all at zero."""
 
 _WORDS: Final = 16
-_PID, _STARTED, _GENERATION, _RELEASE, _NOTE = range(5)
+_PID, _STARTED, _RELEASE, _NOTE = range(4)
 _RELEASE_BYTES: Final = 64
 _NOTE_BYTES: Final = 512
 _RELEASE_AT: Final = _WORDS * 8
@@ -51,7 +51,6 @@ class Slab:
         alive: Whether it runs.
         started: When it took the slab, in seconds since 1970.
         release: The release it serves, or "" while it has none.
-        generation: Of what it serves; counted up by whoever changes it.
         note: What else it has to say, such as why it refused a release.
         counters: (COUNTERS,) uint64, a copy.
         gauges: (GAUGES,) uint64, a copy.
@@ -62,7 +61,6 @@ class Slab:
     alive: bool
     started: float
     release: str
-    generation: int
     note: str
     counters: npt.NDArray[np.uint64]
     gauges: npt.NDArray[np.uint64]
@@ -86,7 +84,6 @@ class Slot:
             self.gauges = whole[_GAUGES_AT:_COUNTERS_AT].cast("Q")
             self.counters = whole[_COUNTERS_AT:_SIZE].cast("Q")
         self.release = self.note = ""
-        self.generation = 0
         for i in range(GAUGES):
             self.gauges[i] = 0
         self._words[_STARTED] = time.time_ns()
@@ -114,15 +111,6 @@ class Slot:
     @note.setter
     def note(self, note: str) -> None:
         self._write(note, _NOTE, _NOTE_AT, _NOTE_BYTES)
-
-    @property
-    def generation(self) -> int:
-        """Of what this process serves."""
-        return self._words[_GENERATION]
-
-    @generation.setter
-    def generation(self, generation: int) -> None:
-        self._words[_GENERATION] = generation
 
     def read(self) -> Slab:
         """Return what a reader of this slab would see now."""
@@ -253,7 +241,6 @@ def _read(index: int, memory: mmap.mmap, *, alive: bool) -> Slab:
         alive=alive,
         started=int(words[_STARTED]) / 1e9,
         release=_text(memory, _RELEASE, _RELEASE_AT, _RELEASE_BYTES),
-        generation=int(words[_GENERATION]),
         note=_text(memory, _NOTE, _NOTE_AT, _NOTE_BYTES),
         counters=np.frombuffer(memory, np.uint64, COUNTERS, _COUNTERS_AT).copy(),
         gauges=np.frombuffer(memory, np.uint64, GAUGES, _GAUGES_AT).copy(),
