@@ -26,7 +26,7 @@ from domain.constraints import Constraint, ConstraintKind, Tag, constraints_of, 
 from domain.errors import ReleaseError
 from domain.understanding import Rewrite, RewriteType
 from release.lenders import LENT, SURE, Lender, Lenders, Vector
-from release.likeness import is_respelt, lacking, same_words, words_of
+from release.likeness import is_respelt, same_words, within, words_of
 
 __all__ = [
     "LEAST_CONFIDENCE",
@@ -205,7 +205,7 @@ def _relation(asked: Sequence[str], lender: Lender) -> Relation | None:
     said = words_of(lender.query)
     if same_words(asked, said):
         return "same"
-    if not lacking(said, asked):
+    if within(said, asked):
         return "detail" if _lends_itself(lender) and len(said) >= _LEAST_WORDS else None
     return "synonym" if any(same_words(asked, words_of(alias)) for alias in lender.aliases) else None
 
@@ -242,7 +242,7 @@ class _Need:
         "Grape leaves" are no grapes. Where the thing is named first, as in Spanish, less is lent.
         """
         head = next((word for word in reversed(self.words) if word not in self._details), None)
-        return head is not None and not lacking([head], words)
+        return head is not None and within([head], words)
 
     def _takes(self, rewrite: Rewrite) -> bool:
         """Whether a rewrite is sure enough, keeps what the query insists on, and insists on nothing else."""
@@ -301,4 +301,4 @@ class _Loan:
         words, asked = words_of(rewrite.query), self._need.words
         if not words or same_words(words, asked):
             return False
-        return rewrite.type == "synonym" or bool(lacking(asked, words) and lacking(self.said, words))
+        return rewrite.type == "synonym" or not (within(asked, words) or within(self.said, words))

@@ -13,7 +13,7 @@ from typing import Final
 from domain.constraints import constraints_of, keeps
 from release.borrow import NEVER_GIVEN_UP
 from release.lenders import Lender, Lenders
-from release.likeness import lacking, same_words, words_of
+from release.likeness import same_words, within, words_of
 from release.tail import Tail
 
 __all__ = ["LEAST_COSINE", "ContentBorrower", "is_wider"]
@@ -63,7 +63,7 @@ class ContentBorrower:
 def is_wider(lender: str, query: str) -> bool:
     """Whether a lender says what a query says, and less."""
     said, asked = words_of(lender), words_of(query)
-    return not same_words(said, asked) and not lacking(said, asked)
+    return not same_words(said, asked) and within(said, asked)
 
 
 def _insists(query: str, other: str) -> bool:

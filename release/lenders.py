@@ -9,8 +9,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,9 @@ _ROW, _TEXT, _FIRST, _FOUND = range(4)
 """Columns of the places: row in the tree, where the query's line begins in its file, its first rewrite, and
 `Lender.finds`. The line has the query, and behind tabs its sure synonyms."""
 
+_REMEMBERED: Final = 4096
+"""Lenders whose words are kept once they were read, some 1 MB."""
+
 _AT_ONCE: Final = 4096
 _SCALE: Final = np.float32(1 / 127)
 """What one step of an int8 stands for; no number of a unit vector is beyond 1. A cosine is off by some 0.002."""
@@ -67,8 +71,7 @@ class _About:
 _about: TypeAdapter[_About] = TypeAdapter(_About)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lender:
+class Lender(NamedTuple):
     """A query near another one.
 
     Attributes:
@@ -186,6 +189,8 @@ class Lenders:
         except (OSError, ValueError, EOFError) as error:
             raise ReleaseError(f"{folder} cannot be read: {error}", hint=_HINT) from error
         self._places: _Places = places
+        # Not a method: what is remembered would keep this object, and the files of a release that was closed.
+        self._said = lru_cache(maxsize=_REMEMBERED)(partial(_said, places, self._queries))
         self._runs = _runs(student.tree, places[:-1, _ROW])
 
     def __len__(self) -> int:
@@ -235,9 +240,8 @@ class Lenders:
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def _lender(self, at: int, cosine: float) -> Lender:
-        (_, text, _, found), (_, behind, _, _) = self._places[at : at + 2].tolist()
-        query, *aliases = self._queries[text : behind - 1].decode().split("\t")
-        return Lender(query=query, cosine=cosine, finds=bool(found), aliases=tuple(aliases), at=at)
+        query, finds, aliases = self._said(at)
+        return Lender(query, cosine, finds, aliases, at)
 
     def _flaws(self, about: _About, places: Any, student: Student) -> Iterator[str]:
         """Yield what is wrong with the files, each looked at only where those before it are right."""
@@ -257,6 +261,13 @@ class Lenders:
             yield f"{_REWRITES} is malformed"
         if (np.frombuffer(self._queries, dtype=np.uint8)[places[1:, _TEXT] - 1] != ord("\n")).any():
             yield f"{_PLACES} and {_QUERIES} do not belong together"
+
+
+def _said(places: _Places, queries: mmap.mmap, at: int) -> tuple[str, bool, tuple[str, ...]]:
+    """Return the query of a lender, `Lender.finds`, and its aliases."""
+    (_, text, _, found), (_, behind, _, _) = places[at : at + 2].tolist()
+    query, *aliases = queries[text : behind - 1].decode().split("\t")
+    return query, bool(found), tuple(aliases)
 
 
 def _runs(tree: Tree, rows: npt.NDArray[np.int32]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["is_respelt", "lacking", "same_words", "words_of"]
+__all__ = ["is_respelt", "lacking", "same_words", "within", "words_of"]
 
 _SLIPPED: Final = 6
 """Letters from which on one wrong letter makes a misspelling, and not another word as in "pears" and "peas"."""
@@ -26,16 +26,25 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def lacking(words: Sequence[str], others: Sequence[str]) -> list[str]:
     """Return the words that are not among others, in whatever number and with whatever slip."""
-    known = set(map(_singular, others))
+    known = _singulars(tuple(others))
     missing = [word for word in words if _singular(word) not in known]
     return [word for word in missing if not _is_slip(word, others)] if missing else missing
+
+
+def within(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether all words are among others, in whatever number and with whatever slip."""
+    known = _singulars(tuple(others))
+    for word in words:  # noqa: SIM110  # a generator would cost twice as much
+        if _singular(word) not in known and not _is_slip(word, others):
+            return False
+    return True
 
 
 def same_words(words: Sequence[str], others: Sequence[str]) -> bool:
     """Whether two texts have the same words in any order, or the same letters split in another way."""
     if not words or not others:
         return False
-    return _joined(words) == _joined(others) or not (lacking(words, others) or lacking(others, words))
+    return _joined(tuple(words)) == _joined(tuple(others)) or (within(words, others) and within(others, words))
 
 
 def is_respelt(words: Sequence[str], others: Sequence[str]) -> bool:
@@ -43,8 +52,14 @@ def is_respelt(words: Sequence[str], others: Sequence[str]) -> bool:
     return sorted(map(_singular, words)) != sorted(map(_singular, others))
 
 
-def _joined(words: Sequence[str]) -> str:
+@lru_cache(maxsize=_REMEMBERED)
+def _joined(words: tuple[str, ...]) -> str:
     return "".join(map(_singular, words))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _singulars(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(_singular, words))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -58,6 +73,8 @@ def _singular(word: str) -> str:
 
 
 def _is_slip(word: str, others: Sequence[str]) -> bool:
+    if len(word) < _SLIPPED - 1:
+        return False
     for other in others:  # noqa: SIM110  # a generator would cost twice as much
         if word[0] == other[0] and _slipped(word, other):
             return True

@@ -12,7 +12,7 @@ from typing import Final
 from domain.constraint_words import ACCESSORIES
 from domain.constraints import Constraint, ConstraintKind, constraints_of, keeps
 from domain.text import MAX_QUERY_LENGTH
-from release.likeness import lacking, same_words, words_of
+from release.likeness import lacking, same_words, within, words_of
 
 __all__ = ["WORD_SIGNS", "Lexicon", "TextWords", "word_signs"]
 
@@ -135,8 +135,8 @@ def word_signs(query: TextWords, text: TextWords, lexicon: Lexicon) -> list[floa
         some - lexicon.weight(missing) / max(1e-6, lexicon.weight(asked)),
         some - len(missing_what) / max(1, len(asked)),
         float(some and not missing),
-        float(some and not lacking(last, said)),
-        float(some and not lacking(last, text.what)),
+        float(some and within(last, said)),
+        float(some and within(last, text.what)),
         _place(last, said),
         float(same_words(asked, said)),
         bool(said) - len(lacking(said, asked)) / max(1, len(said)),
@@ -159,7 +159,7 @@ def word_signs(query: TextWords, text: TextWords, lexicon: Lexicon) -> list[floa
 
 def _place(last: Sequence[str], words: Sequence[str]) -> float:
     """Return how far behind the beginning a word first stands, in [0, 1); 1 where it does not, or is none."""
-    at = next((i for i, other in enumerate(words) if last and not lacking(last, [other])), None)
+    at = next((i for i, other in enumerate(words) if last and within(last, [other])), None)
     return 1.0 if at is None else at / len(words)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,7 @@ class TailAnswer:
     borrowed_from: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Decided:
+class _Decided(NamedTuple):
     """What is answered of categories, and the row of the first of them or else of the likeliest."""
 
     answered: Answered

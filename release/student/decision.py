@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -63,10 +63,21 @@ class Tree:
             end=end,
         )
 
+    @cached_property
+    def depths(self) -> list[int]:
+        """`depth` as a list, which gives a single number in a third of the time."""
+        depths: list[int] = self.depth.tolist()
+        return depths
+
+    @cached_property
+    def _parents(self) -> list[int]:
+        parents: list[int] = self.parent.tolist()
+        return parents
+
     def path(self, row: int) -> list[int]:
         """Return the rows from a category up to its root."""
         rows = [row]
-        while (above := int(self.parent[rows[-1]])) >= 0:
+        while (above := self._parents[rows[-1]]) >= 0:
             rows.append(above)
         return rows
 
@@ -111,8 +122,7 @@ class Policy:
         return min((level.least for level in self.own), default=0.0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answered:
+class Answered(NamedTuple):
     """The rows that are answered, best first, with their calibrated chances; none is an abstention."""
 
     rows: tuple[int, ...]
@@ -130,12 +140,12 @@ def decide(probabilities: Vector, tree: Tree, policy: Policy) -> Answered:
         policy: When an answer is sure enough.
     """
     best = int(probabilities.argmax())
-    level = policy.own[tree.depth[best]]
+    level = policy.own[tree.depths[best]]
     chance = level.calibrated(float(probabilities[best]))
     if chance >= level.threshold:
         return _with_others(best, chance, probabilities, tree, policy)
     for row in tree.path(best)[1:]:
-        level = policy.ancestor[tree.depth[row]]
+        level = policy.ancestor[tree.depths[row]]
         if level.threshold > 1:  # that no chance reaches, so that the sum below, of thousands near the root, is saved
             continue
         chance = level.calibrated(float(probabilities[row : tree.end[row]].sum()))
@@ -150,7 +160,7 @@ def _with_others(best: int, chance: float, probabilities: Vector, tree: Tree, po
     if probabilities[best] < 0.8:  # what is left could hold another
         likely = np.flatnonzero(probabilities >= policy.least)
         for row in likely[np.argsort(-probabilities[likely], kind="stable")].tolist():
-            level = policy.own[tree.depth[row]]
+            level = policy.own[tree.depths[row]]
             other = level.calibrated(float(probabilities[row]))
             apart = all(not (a <= row < tree.end[a] or row <= a < tree.end[row]) for a in rows)
             if other >= level.threshold and apart:
