@@ -126,30 +126,23 @@ def _output(weights: Weights, precision: Precision) -> tuple[list[onnx.NodeProto
     if precision != "int8":
         node = helper.make_node("Gemm", ["embedding", "categories", "offsets"], ["logits"])
         return [node], {"categories": weights.categories, "offsets": weights.offsets}
-    scales = np.maximum(np.abs(weights.categories).max(axis=0) / 127, 1e-12).astype(np.float32)
+    # One scale for all texts, where the library's dynamic quantisation has one for each batch: an answer must not
+    # depend on what it is asked together with. Hardly a number of a unit vector is four times as large as most.
+    reach = np.float32(min(1.0, 4 / len(weights.categories) ** 0.5))
+    # In seven bits, because pairs of products of eight saturate on processors without VNNI.
+    step, zero = reach / np.float32(63), np.uint8(64)
     nodes = [
-        # A scale for each text: the library's own dynamic quantisation takes one for the whole batch, and an answer
-        # must not depend on what it is asked together with.
-        helper.make_node("Abs", ["embedding"], ["sizes"]),
-        helper.make_node("ReduceMax", ["sizes", "features_axis"], ["largest"], keepdims=1),
-        helper.make_node("Max", ["largest", "least"], ["reach"]),
-        helper.make_node("Div", ["reach", "levels"], ["embedding_scale"]),
-        helper.make_node("Div", ["embedding", "embedding_scale"], ["steps"]),
-        helper.make_node("Round", ["steps"], ["whole_steps"]),
-        helper.make_node("Add", ["whole_steps", "middle"], ["shifted"]),
-        helper.make_node("Cast", ["shifted"], ["embedding8"], to=TensorProto.UINT8),
-        helper.make_node("MatMulInteger", ["embedding8", "categories", "embedding_zero"], ["products"]),
+        helper.make_node("Clip", ["embedding", "lowest", "highest"], ["clipped"]),
+        helper.make_node("QuantizeLinear", ["clipped", "step", "zero"], ["embedding8"]),
+        helper.make_node("MatMulInteger", ["embedding8", "categories", "zero"], ["products"]),
         helper.make_node("Cast", ["products"], ["sums"], to=TensorProto.FLOAT),
-        # One scale after the other: with a product of both, onnxruntime 1.31 fuses all up to the offsets into
-        # MatMulIntegerToFloat, and loses the offsets.
-        helper.make_node("Mul", ["sums", "category_scales"], ["half_scaled"]),
-        helper.make_node("Mul", ["half_scaled", "embedding_scale"], ["scaled"]),
+        helper.make_node("Mul", ["sums", "category_steps"], ["scaled"]),
         helper.make_node("Add", ["scaled", "offsets"], ["logits"]),
     ]
+    scales = np.maximum(np.abs(weights.categories).max(axis=0) / 127, 1e-12).astype(np.float32)
     quantised = np.rint(weights.categories / scales).astype(np.int8)
-    # In seven bits, because pairs of products of eight saturate on processors without VNNI.
-    constants = {"levels": np.float32(63), "middle": np.float32(64), "embedding_zero": np.uint8(64)}
-    tensors = {"categories": quantised, "category_scales": scales, "offsets": weights.offsets}
+    tensors = {"categories": quantised, "category_steps": scales * step, "offsets": weights.offsets}
+    constants = {"lowest": -reach, "highest": reach, "step": step, "zero": zero}
     return nodes, tensors | {name: np.array(value) for name, value in constants.items()}
 
 

@@ -24,7 +24,7 @@ from domain.taxonomy import Node, Taxonomy  # noqa: E402
 from release.student import SPECIFICITIES, Features, Level, Policy, Prediction, Student, Tree  # noqa: E402
 from release.student.model import ABOUT, MODEL, read_about, write_about  # noqa: E402
 
-DIMENSION, BITS = 24, 8
+DIMENSION, BITS = 64, 8
 WORDS = ["oat", "milk", "ginger", "ale", "rye", "bread", "green", "tea"]
 TEXTS = [
     "oat milk",
