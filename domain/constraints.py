@@ -179,13 +179,14 @@ def _annotated(found: list[Constraint], text: str, annotations: Sequence[Tag]) -
     """Join what the annotations say with what was found in the text."""
     for annotation in annotations:
         words, value = normalise(annotation.text), normalise(annotation.value[:_LONGEST_VALUE])
-        match = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) if words else None
-        if match is None:
+        start = _whole(words, text)
+        if start < 0:
             continue
+        end = start + len(words)
         meanings = (
             {m for c in constraints_of(value) if c.kind != "compatibility" for m in c.meanings} if value else set()
         )
-        inside = [c for c in found if c.start < match.end() and c.end > match.start()]
+        inside = [c for c in found if c.start < end and c.end > start]
         if annotation.type == "brand":
             # A maker's name is no model number, whatever is in it; a model number in a line's name stays one.
             whole = [c for c in inside if c.kind == "model" and c.text == words]
@@ -198,9 +199,19 @@ def _annotated(found: list[Constraint], text: str, annotations: Sequence[Tag]) -
         elif not inside and annotation.type in ("dietary", "size"):
             meanings |= {f"~{words}", *([f"~{value}"] if value else [])}
             kind: ConstraintKind = "dietary" if annotation.type == "dietary" else "size"
-            start, end = match.span()
             found = [*found, Constraint(kind=kind, text=words, start=start, end=end, meanings=frozenset(meanings))]
     return found
+
+
+def _whole(words: str, text: str) -> int:
+    """Return where words first stand in a text as whole words, or -1; a pattern would have to be compiled for each."""
+    start = text.find(words) if words else -1
+    while start >= 0:
+        around = text[max(0, start - 1) : start] + text[start + len(words) : start + len(words) + 1]
+        if not any(sign.isalnum() or sign == "_" for sign in around):
+            return start
+        start = text.find(words, start + 1)
+    return -1
 
 
 def _devices(text: str) -> list[re.Match[str]]:

@@ -22,8 +22,13 @@ MAX_CHARACTERS: Final = 256
 
 _RUNS: Final = (3, 4, 5)
 _WORD, _PAIR = 1, 2
-_AT_ONCE: Final = 1024
-"""Words hashed in one pass, which bounds the memory of a pass."""
+_ALL: Final = 2**64 - 1
+_BASE: Final = 0x9E3779B97F4A7C15
+_MIXER: Final = 0xD6E8FEB86659FD93
+_MIX, _HALF, _ONE = np.uint64(_MIXER), np.uint64(32), np.uint64(1)
+# By kind of gram, so that a word of three letters is not the run of its letters.
+_SALTS: Final = np.array([(kind * _BASE) % 2**64 for kind in range(max(_RUNS) + 1)], dtype=np.uint64)
+_PAIR_SALT: Final = int(_SALTS[_PAIR])
 
 Ids = npt.NDArray[np.int32]
 _Hashes = npt.NDArray[np.uint64]
@@ -51,7 +56,7 @@ def word_grams(words: Sequence[str], *, bits: int) -> list[WordGrams]:
 
     The order of grams within a word says nothing.
     """
-    return [read for i in range(0, len(words), _AT_ONCE) for read in _read(words[i : i + _AT_ONCE], bits)]
+    return [_read(word[:MAX_CHARACTERS], np.uint64(64 - bits)) for word in words]
 
 
 def pair_id(first: WordGrams, second: WordGrams, *, bits: int) -> int:
@@ -60,62 +65,62 @@ def pair_id(first: WordGrams, second: WordGrams, *, bits: int) -> int:
     return ((mixed ^ mixed >> 32) * _MIXER & _ALL) >> 64 - bits
 
 
-def _read(words: Sequence[str], bits: int) -> list[WordGrams]:
-    """Hash words laid end to end; what would reach from one into the next is left out."""
-    pieces = [
-        np.frombuffer(f" {word[:MAX_CHARACTERS]} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        for word in words
-    ]
-    lengths = np.array([len(piece) for piece in pieces])
-    characters = np.concatenate(pieces)
-    owner = np.repeat(np.arange(len(words)), lengths)
-    powers = _powers(len(characters).bit_length())
+def _read(word: str, unused: np.uint64) -> WordGrams:
+    layout = _layout(len(word))
+    characters = np.frombuffer(f" {word} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     sums = np.zeros(len(characters) + 1, dtype=np.uint64)
-    np.cumsum((characters + np.uint64(1)) * powers.up[: len(characters)], out=sums[1:])
-    first = np.cumsum(lengths) - lengths + 1
-    last = first + lengths - 2
-    starts, ends, salts = [first], [last], [_SALTS[_WORD].repeat(len(words))]
-    for run in _RUNS:
-        places = np.flatnonzero(owner[run - 1 :] == owner[: max(0, len(owner) - run + 1)])
-        starts.append(places)
-        ends.append(places + run)
-        salts.append(_SALTS[run].repeat(len(places)))
-    at = np.concatenate(starts)
+    np.cumsum((characters + _ONE) * layout.powers, out=sums[1:])
     # Shifted back to the start of the text, a gram has one hash wherever it stands.
-    hashes = (sums[np.concatenate(ends)] - sums[at]) * powers.down[at]
-    own = hashes[: len(words)].copy()
-    before = (sums[last + 1] - sums[first]) * powers.down[first]
-    hashes ^= np.concatenate(salts)
-    hashes *= np.uint64(_MIXER)
-    hashes ^= hashes >> np.uint64(32)
-    hashes *= np.uint64(_MIXER)
-    ids = (hashes >> np.uint64(64 - bits)).astype(np.int32)
-    of = owner[at]
-    by_word = np.split(ids[np.argsort(of, kind="stable")], np.cumsum(np.bincount(of, minlength=len(words)))[:-1])
-    shifts = powers.up[lengths - 1]
-    numbers = zip(own.tolist(), before.tolist(), shifts.tolist(), strict=True)
-    # A copy each, so that no word keeps those that it was read with.
-    return [WordGrams(some.copy(), *of_word) for some, of_word in zip(by_word, numbers, strict=True)]
-
-
-_ALL: Final = 2**64 - 1
-_BASE: Final = 0x9E3779B97F4A7C15
-_MIXER: Final = 0xD6E8FEB86659FD93
-# By kind of gram, so that a word of three letters is not the run of its letters.
-_SALTS: Final = np.array([(kind * _BASE) % 2**64 for kind in range(max(_RUNS) + 1)], dtype=np.uint64)
-_PAIR_SALT: Final = int(_SALTS[_PAIR])
+    hashes = (sums[layout.ends] - sums[layout.starts]) * layout.shifts_back
+    own, before = hashes[:2].tolist()
+    hashes = hashes[1:]
+    hashes[0] = own
+    hashes ^= layout.salts
+    hashes *= _MIX
+    hashes ^= hashes >> _HALF
+    hashes *= _MIX
+    return WordGrams((hashes >> unused).astype(np.int32), own, before, layout.shift)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Powers:
-    up: _Hashes
-    down: _Hashes
+class _Layout:
+    """Where the grams of a word stand that has so many characters: the word, it and the space behind it, and its runs.
+
+    Attributes:
+        starts, ends: Of each in the word with a space at either end, (grams,).
+        shifts_back: By which a gram is multiplied that begins there, (grams,).
+        salts: Of the kind of each, (grams - 1,): the word and the space behind it are no gram.
+        powers: Of the base, one for each character.
+        shift: By which what follows the word and a space is multiplied.
+    """
+
+    starts: npt.NDArray[np.intp]
+    ends: npt.NDArray[np.intp]
+    shifts_back: _Hashes
+    salts: _Hashes
+    powers: _Hashes
+    shift: int
 
 
-@lru_cache
-def _powers(bits: int) -> _Powers:
-    """Return the first ``2 ** bits`` powers of the base and of its inverse, modulo 2 ** 64."""
-    count = 2**bits
-    up, down = np.ones(count, dtype=np.uint64), np.ones(count, dtype=np.uint64)
-    up[1:], down[1:] = np.uint64(_BASE), np.uint64(pow(_BASE, -1, 2**64))
-    return _Powers(up=np.cumprod(up, dtype=np.uint64), down=np.cumprod(down, dtype=np.uint64))
+@lru_cache(maxsize=MAX_CHARACTERS)
+def _layout(characters: int) -> _Layout:
+    length = characters + 2
+    runs = [np.arange(length - run + 1) for run in _RUNS if run <= length]
+    starts = np.concatenate([[1, 1], *runs])
+    ends = np.concatenate([[length - 1, length], *(at + run for at, run in zip(runs, _RUNS, strict=False))])
+    kinds = np.concatenate([[_WORD], *(np.full(len(at), run) for at, run in zip(runs, _RUNS, strict=False))])
+    return _Layout(
+        starts=starts,
+        ends=ends,
+        shifts_back=_powers(pow(_BASE, -1, 2**64), length)[starts],
+        salts=_SALTS[kinds],
+        powers=_powers(_BASE, length),
+        shift=pow(_BASE, length - 1, 2**64),
+    )
+
+
+def _powers(base: int, count: int) -> _Hashes:
+    """Return the first powers of a base, modulo 2 ** 64."""
+    powers = np.full(count, np.uint64(base))
+    powers[0] = 1
+    return np.cumprod(powers, dtype=np.uint64)
