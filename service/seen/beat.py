@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from service.seen.drift import Drift
 from service.seen.process import beat
 from service.seen.seen import Seen
-from service.seen.series import EVENTS, OUTCOMES, TIMED, Event, Timed, answers_at, histogram_at
+from service.seen.series import EVENTS, OUTCOMES, TIMED, Event, Timed, answers_at, gauge_at, histogram_at
 
 __all__ = ["Beat"]
 
@@ -29,7 +32,7 @@ assert TIMED[0] == Timed(route="understand", source="head")
 
 
 class Beat:
-    """A thread that wakes once a second.
+    """A thread that wakes once a second, and wakes the event loop too: a beat is told only where that one goes on.
 
     Args:
         seen: What the worker counts.
@@ -56,10 +59,12 @@ class Beat:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="beat", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin, in an event loop."""
+        self._loop = loop
         self._adapt()
         self.now()
+        self._tell()
         self._thread.start()
 
     def now(self) -> None:
@@ -80,12 +85,17 @@ class Beat:
 
     def _work(self) -> None:
         while not self._stop.wait(_EVERY):
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._tell)
             try:
                 self.now()
             except Exception as error:
                 # By its type alone: it may quote an answer.
                 _log.error("the beat failed: %s", type(error).__name__)
             self._adapt()
+
+    def _tell(self) -> None:
+        self._seen.slot.gauges[gauge_at("beat_ns")] = time.time_ns()
 
     def _adapt(self) -> None:
         if self._drift is None or not self._drift.compares:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -100,7 +101,7 @@ class Instruments:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Look, as long as the service runs."""
+        """Look, as long as the service runs; in its event loop."""
         self._tell_release()
         with ExitStack() as stack:
             stack.callback(self._close)
@@ -108,7 +109,7 @@ class Instruments:
                 stack.enter_context(logging_as("json", self._to(_STDERR)))
             if self.seen is not None:
                 self._beat = Beat(self.seen, waiting=self._waiting, drift=self._drift, tallies=self.tallies)
-                self._beat.start()
+                self._beat.start(asyncio.get_running_loop())
                 stack.callback(self._beat.close)
                 if self._settings.misses is not None:
                     stack.enter_context(self._keeping_misses(self.seen, self._settings.misses))

@@ -59,7 +59,7 @@ _OF_A_WORKER: Final = {
     "querywise_process_private_memory_bytes": "Memory of a worker that it shares with nobody and no file.",
     "process_open_fds": "Open file descriptors of a worker.",
     "process_start_time_seconds": "When a worker began, in seconds since 1970.",
-    "querywise_worker_beat_timestamp_seconds": "When a worker last told how it does, in seconds since 1970.",
+    "querywise_worker_beat_timestamp_seconds": "When a worker's event loop last went on, in seconds since 1970.",
 }
 
 

@@ -103,7 +103,7 @@ Attributes:
     resident_bytes: Memory that is resident, files mapped by others too included.
     private_bytes: Of that, what is its own.
     open_files: Descriptors.
-    beat_ns: When this was written, in nanoseconds since 1970.
+    beat_ns: When the event loop last went on, to a second, in nanoseconds since 1970.
     sampled: One in so many answers is looked at for drift now.
 """
 

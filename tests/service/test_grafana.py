@@ -24,7 +24,8 @@ ALERTS = ROOT / "docs" / "grafana" / "alerts.yml"
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",), "info": ("_info",)}
 _WORDS = frozenset(
-    "sum avg max min count by on and or offset rate increase histogram_quantile time unless label_values".split()
+    "sum avg max min count by on and or offset rate increase histogram_quantile present_over_time time unless "
+    "label_values".split()
 )
 
 
@@ -93,7 +94,8 @@ def test_every_rule_names_metrics_that_exist():
     rules = _rules()
     recorded = {rule["record"] for rule in rules if "record" in rule}
     for rule in rules:
-        _check(rule["expr"], _names() | recorded)
+        # `up` is Prometheus' own: whether a scrape was answered.
+        _check(rule["expr"], _names() | recorded | {"up"})
         if "alert" in rule:
             assert re.fullmatch(r"Querywise[A-Za-z]+", rule["alert"])
             assert rule["labels"]["severity"] in ("warning", "critical") and rule["annotations"]["summary"]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from service.seen.beat import Beat
 from service.seen.board import Slot
 from service.seen.metrics import Metrics
 from service.seen.seen import Seen, outcome_of, release_of
-from service.seen.series import BOUNDS, EVENTS, OUTCOMES, ROUTES, STATUSES, TIMED, route_of
+from service.seen.series import BOUNDS, EVENTS, OUTCOMES, ROUTES, STATUSES, TIMED, gauge_at, route_of
 
 JSON = ((b"content-type", b"application/json"),)
 
@@ -178,6 +179,30 @@ def test_reloads_waiting_and_memory_are_told(release):
     assert found["querywise_queries_waiting",] == 7
     assert found["process_resident_memory_bytes", "0"] > found["querywise_process_private_memory_bytes", "0"] > 10**6
     assert found["process_cpu_seconds_total", "0"] > 0
+
+
+def test_a_worker_whose_event_loop_stands_has_no_beat(release):
+    slot, seen = (instruments := create_app(release).instruments).slot, instruments.seen
+    beats = threading.Semaphore(0)
+    beat = Beat(seen, waiting=lambda: beats.release() or 0)
+
+    def told() -> int:
+        return slot.gauges[gauge_at("beat_ns")]
+
+    async def run() -> None:
+        beat.start(asyncio.get_running_loop())
+        first = told()
+        assert first > 0
+        # Here the loop stands, while the thread goes on.
+        assert all(beats.acquire(timeout=20) for _ in range(3))
+        assert told() == first
+        while told() == first:
+            await asyncio.sleep(0.01)
+
+    try:
+        asyncio.run(asyncio.wait_for(run(), 60))
+    finally:
+        beat.close()
 
 
 def test_a_client_that_leaves_is_no_error(counted):
