@@ -163,7 +163,7 @@ def test_every_category_and_rewrite_has_a_recorded_verdict(demo, tools, tmp_path
 def test_a_planted_regression_is_built_and_not_served(demo, tools, tmp_path):
     planted = tmp_path / "planted.jsonl.gz"
     told = subprocess.run([sys.executable, "-m", "demo.regression", planted], cwd=ROOT, capture_output=True, check=True)
-    assert told.stdout.startswith(b"468 answers")
+    assert told.stdout.startswith(b"470 answers")
     work = tools.copy_work(demo.work, tmp_path / "work")
     (work / "labels" / "labels.jsonl").unlink()
     ran = tools.run("run", "--no-distill", demo.shop, "--work", work, "--model", f"recorded:{planted}", "--json")
