@@ -1,4 +1,4 @@
-"""The trained tagger as ONNX, and the proof that it marks the same spans.
+"""The trained tagger as files of a release, and the proof that it marks the same spans.
 
 What is known of a piece and what is learnt of a word go into one table, in int8 with a scale for each row; the layers
 above it stay as they were trained.
@@ -12,23 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
 
 from distill.spans import TYPES, SpanExample
 from distill.tagger_network import TaggerNetwork, TrainedTagger
 from domain.errors import QuerywiseError
 from domain.understanding import AnnotationType
-from release.student.tagger import MODEL, Tagger, Values, write_tagger_about
+from release.student.tagger import Tagger, Values, write_tagger_about
 from release.student.tags import best_tags, spans_of
-from release.student.word_vectors import TABLE, write_table
+from release.student.word_scores import WEIGHTS, write_weights
 
 __all__ = ["TaggerParity", "export_tagger"]
 
-Array = npt.NDArray[np.generic]
-
-_OPSET = 21
 _AT_ONCE = 256
 
 
@@ -39,7 +35,7 @@ class TaggerParity:
     Attributes:
         queries: How many were compared.
         differ: Share of them with a span that the other has not.
-        megabytes: Size of the model and its table.
+        megabytes: Size of the table and the layers.
     """
 
     queries: int
@@ -48,7 +44,7 @@ class TaggerParity:
 
 
 def export_tagger(trained: TrainedTagger, folder: Path, values: Values, *, most: float = 0.005) -> TaggerParity:
-    """Write `tagger.onnx`, `tagger.json`, `values.json` and `tagger.npz` beside the `tokenizer.json` of a folder.
+    """Write `tagger.npz`, `tagger.json` and `values.json` beside the `tokenizer.json` of a folder.
 
     Args:
         trained: What to write.
@@ -65,8 +61,7 @@ def export_tagger(trained: TrainedTagger, folder: Path, values: Values, *, most:
         table[: features.pieces] = network.project(trained.static).numpy()
         table[trained.words.touched.numpy()] = network.table.weight[1:].numpy()
         starts, ends, transitions = (t.numpy() for t in (network.openings, network.ends, network.transitions))
-    write_table(folder, table)
-    _write_onnx(network, folder / MODEL)
+    _write(network, table, folder)
     write_tagger_about(
         folder,
         values,
@@ -79,61 +74,21 @@ def export_tagger(trained: TrainedTagger, folder: Path, values: Values, *, most:
     return _check_parity(trained, folder, most)
 
 
-def _write_onnx(network: TaggerNetwork, path: Path) -> None:
-    """Write a model of `vectors` and `there`, as `QueryVectors` says, to scores, (queries, words, tags) float32."""
-    nodes = [
-        *_convolution("vectors", "first"),
-        helper.make_node("Mul", ["first_out", "there"], ["near"]),
-        *_convolution("near", "second"),
-        helper.make_node("Add", ["near", "second_out"], ["wide"]),
-        helper.make_node("Concat", ["wide", "vectors"], ["joined"], axis=2),
-        helper.make_node("MatMul", ["joined", "output"], ["products"]),
-        helper.make_node("Add", ["products", "output_offsets"], ["scores"]),
-    ]
-    tensors: dict[str, Array] = {
-        "ends": np.array([0, 1, 0, 0, 1, 0], dtype=np.int64),
-        "words_axis": np.array([1], dtype=np.int64),
-        "from_start": np.array([0], dtype=np.int64),
-        "two": np.array([2], dtype=np.int64),
-        "but_two": np.array([-2], dtype=np.int64),
-        "to_end": np.array([np.iinfo(np.int64).max], dtype=np.int64),
-        "output": _numbers(network.output.weight).T,
-        "output_offsets": _numbers(network.output.bias),
-    }
-    for name, layer in (("first", network.first), ("second", network.second)):
-        # (out, in, 3) to (3 x in, out): the word before, the word itself, the word behind.
-        tensors[name] = _numbers(layer.weight).transpose(2, 1, 0).reshape(-1, layer.out_channels)
-        tensors[f"{name}_offsets"] = _numbers(layer.bias)
-    size, tags = network.recipe.dimension, 1 + 2 * len(TYPES)
-    graph = helper.make_graph(
-        nodes,
-        "tagger",
-        [
-            helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["queries", "words", size]),
-            helper.make_tensor_value_info("there", TensorProto.FLOAT, ["queries", "words", 1]),
-        ],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["queries", "words", tags])],
-        [numpy_helper.from_array(np.ascontiguousarray(values), name) for name, values in tensors.items()],
+def _write(network: TaggerNetwork, table: npt.NDArray[np.float32], folder: Path) -> None:
+    convolution, output = network.convolution, _numbers(network.output.weight).T
+    channels = convolution.out_channels
+    neighbours = np.zeros(channels, dtype=np.float32)
+    write_weights(
+        folder,
+        table,
+        # (out, in, 3) to (in, 3 x out): for the word behind, the word itself, the word before.
+        words=np.hstack([_numbers(convolution.weight).transpose(1, 2, 0).reshape(-1, 3 * channels), output[channels:]]),
+        offsets=np.hstack([neighbours, _numbers(convolution.bias), neighbours, _numbers(network.output.bias)]),
+        output=np.ascontiguousarray(output[:channels]),
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _convolution(given: str, name: str) -> list[onnx.NodeProto]:
-    """Return a convolution as one product of a word and its neighbours: for few words faster than the operator."""
-    return [
-        helper.make_node("Pad", [given, "ends"], [f"{name}_padded"]),
-        helper.make_node("Slice", [f"{name}_padded", "from_start", "but_two", "words_axis"], [f"{name}_before"]),
-        helper.make_node("Slice", [f"{name}_padded", "two", "to_end", "words_axis"], [f"{name}_behind"]),
-        helper.make_node("Concat", [f"{name}_before", given, f"{name}_behind"], [f"{name}_three"], axis=2),
-        helper.make_node("MatMul", [f"{name}_three", name], [f"{name}_products"]),
-        helper.make_node("Add", [f"{name}_products", f"{name}_offsets"], [f"{name}_sums"]),
-        helper.make_node("Gelu", [f"{name}_sums"], [f"{name}_out"]),
-    ]
-
-
-def _numbers(values: torch.Tensor | None) -> npt.NDArray[np.float32]:
+def _numbers(values: Tensor | None) -> npt.NDArray[np.float32]:
     assert values is not None
     return values.detach().numpy()
 
@@ -150,7 +105,7 @@ def _check_parity(trained: TrainedTagger, folder: Path, most: float) -> TaggerPa
     parity = TaggerParity(
         queries=compared,
         differ=differ / compared,
-        megabytes=sum((folder / name).stat().st_size for name in (MODEL, TABLE)) / 1e6,
+        megabytes=(folder / WEIGHTS).stat().st_size / 1e6,
     )
     if parity.differ > most:
         raise QuerywiseError(

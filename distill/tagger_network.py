@@ -2,8 +2,8 @@
 
 A word is the sum of what is learnt of it, its shape and its grams, and of what a sentence encoder already knows of its
 pieces: the mean of their input embeddings, brought down to 128 dimensions and left as it is. Without the latter a word
-that no label holds would be letters only. Two convolutions let neighbours speak, and a conditional random field
-decides over the whole query (Collobert et al., "Natural language processing (almost) from scratch", JMLR 2011).
+that no label holds would be letters only. A convolution lets neighbours speak, and a conditional random field decides
+over the whole query (Collobert et al., "Natural language processing (almost) from scratch", JMLR 2011).
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class TaggerRecipe:
 
     Attributes:
         dimension: Of a word's vector.
-        hidden: Channels of a convolution.
+        hidden: Channels of the convolution.
         static: Dimensions that are kept of the encoder's.
         epochs: Over the examples.
         least: Steps at least, for few examples.
         most: Steps at most, for many: some two minutes on a core of its own.
         batch: Examples of a step.
         rate: Highest learning rate; it rises over a tenth of the steps and then falls.
-        dropout: Of words' vectors and of what the convolutions say.
+        dropout: Of words' vectors and of what the convolution says.
         forget_words: How often a word is read as one that was never seen, by its grams and pieces alone.
         forget_grams: How often a gram is left out.
         forget_pieces: How often a word's pieces are.
@@ -123,8 +123,7 @@ class TaggerNetwork(nn.Module):
         with torch.no_grad():
             self.table.weight[0] = 0
         self.project = nn.Linear(words.static.shape[1], recipe.dimension, bias=False)
-        self.first = nn.Conv1d(recipe.dimension, recipe.hidden, 3, padding=1)
-        self.second = nn.Conv1d(recipe.hidden, recipe.hidden, 3, padding=1)
+        self.convolution = nn.Conv1d(recipe.dimension, recipe.hidden, 3, padding=1)
         self.output = nn.Linear(recipe.hidden + recipe.dimension, tags)
         self.between = nn.Parameter(torch.zeros(tags, tags))
         self.starts = nn.Parameter(torch.zeros(tags))
@@ -147,11 +146,9 @@ class TaggerNetwork(nn.Module):
             static = static * (torch.rand(*places.shape, 1) >= recipe.forget_pieces)
         vectors = self._sum(own) + self._sum(grams) * words.share[places] + self.project(static)
         vectors = functional.dropout(vectors, recipe.dropout, self.training)
-        there = (places > 0).float()[:, None, :]
-        near = functional.gelu(self.first(vectors.transpose(1, 2))) * there
-        wide = (near + functional.gelu(self.second(near))).transpose(1, 2)
-        wide = functional.dropout(wide, recipe.dropout, self.training)
-        scores: Tensor = self.output(torch.cat([wide, vectors], 2))
+        near = functional.relu(self.convolution(vectors.transpose(1, 2))).transpose(1, 2)
+        near = functional.dropout(near, recipe.dropout, self.training)
+        scores: Tensor = self.output(torch.cat([near, vectors], 2))
         return scores
 
     @property

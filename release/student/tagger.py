@@ -8,23 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Final
 
 import numpy as np
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from domain.errors import ReleaseError
 from domain.understanding import Annotation, AnnotationType
-from release.student.model import open_session
 from release.student.tags import Scores, TypedSpan, best_tags, best_tags_of_one, spans_of
 from release.student.word_features import WordFeatures
-from release.student.word_vectors import TABLE, WordVectors
+from release.student.word_scores import WEIGHTS, WordScores
 
 __all__ = [
     "ABOUT",
     "FILES",
-    "MODEL",
     "VALUES",
     "Tagger",
     "TaggerAbout",
@@ -34,18 +33,18 @@ __all__ = [
     "write_tagger_about",
 ]
 
-MODEL: Final = "tagger.onnx"
 ABOUT: Final = "tagger.json"
 VALUES: Final = "values.json"
-FILES: Final = (MODEL, TABLE, ABOUT, VALUES)
+FILES: Final = (WEIGHTS, ABOUT, VALUES)
 
 Values = Mapping[AnnotationType, Mapping[str, str]]
 """By type, the shop's form of a normalised text, where it is another than the text."""
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 _CHARACTERS: Final = 256
-_AT_ONCE: Final = 8192
-"""Places for words in one call of the model, which bounds its memory to some 30 MB."""
+_AT_ONCE: Final = 256
+"""Places for words, and one between queries, that are scored together: so few that the product is made on the thread
+that asks. Threads that numpy's BLAS wakes for more cost many times what they gain where other work has the cores."""
 
 _WORD: Final = re.compile(r"\S+")
 
@@ -66,9 +65,9 @@ class TaggerAbout:
     schema_version: int
     bits: Annotated[int, Field(ge=1, le=30)]
     types: tuple[AnnotationType, ...]
-    starts: tuple[float, ...]
-    ends: tuple[float, ...]
-    transitions: tuple[tuple[float, ...], ...]
+    starts: tuple[FiniteFloat, ...]
+    ends: tuple[FiniteFloat, ...]
+    transitions: tuple[tuple[FiniteFloat, ...], ...]
 
     @property
     def tags(self) -> int:
@@ -85,23 +84,19 @@ class Tagger:
 
     Args:
         folder: Where its files are.
-        threads: Threads of one call.
 
     Raises:
         ReleaseError: when a file is missing or malformed, or the files do not belong together.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+    def __init__(self, folder: Path) -> None:
         self.about = read_tagger_about(folder)
         self._values = _read_values(folder)
-        self._vectors = WordVectors(folder, WordFeatures(folder, bits=self.about.bits))
-        self._session = open_session(folder / MODEL, provider="cpu", threads=threads)
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._scores = WordScores(folder, WordFeatures(folder, bits=self.about.bits), tags=self.about.tags)
         self._starts = np.array(self.about.starts, dtype=np.float32)
         self._ends = np.array(self.about.ends, dtype=np.float32)
         self._transitions = np.array(self.about.transitions, dtype=np.float32)
         self._before = np.ascontiguousarray(self._transitions.T)
-        self._check(folder)
 
     def tag(self, queries: Sequence[str]) -> list[tuple[Annotation, ...]]:
         """Return the spans of each normalised query in their order; only its first 256 characters are read."""
@@ -115,11 +110,14 @@ class Tagger:
         return found
 
     def _tags(self, queries: Sequence[Sequence[str]]) -> list[list[int]]:
-        read = self._vectors(queries)
-        [scores] = self._session.run(self._outputs, {"vectors": read.vectors, "there": read.there})
+        scores = self._scores(queries)
         if len(queries) == 1:
-            return [best_tags_of_one(scores[0], starts=self._starts, ends=self._ends, before=self._before)]
+            return [best_tags_of_one(scores, starts=self._starts, ends=self._ends, before=self._before)]
         lengths = [len(words) for words in queries]
+        # Each query begins a row behind the end of the one before it. Its places behind its end are any row.
+        starts = np.array([*accumulate((length + 1 for length in lengths[:-1]), initial=0)])
+        places = starts[:, None] + np.arange(max(lengths))
+        scores = scores.take(places, axis=0, mode="clip")
         best = best_tags(scores, lengths, starts=self._starts, ends=self._ends, transitions=self._transitions)
         return [tags[:length] for tags, length in zip(best.tolist(), lengths, strict=True)]
 
@@ -128,31 +126,16 @@ class Tagger:
         value = self._values.get(span.type, {}).get(text, text)
         return Annotation(text=text, start=span.start, end=span.end, type=span.type, value=value)
 
-    def _check(self, folder: Path) -> None:
-        """Try the model on one word."""
-        vectors = np.zeros((1, 1, self._vectors.dimension), dtype=np.float32)
-        try:
-            [scores] = self._session.run(None, {"vectors": vectors, "there": np.ones((1, 1, 1), dtype=np.float32)})
-        except Exception as error:  # the library raises nothing narrower
-            raise ReleaseError(
-                f"{folder / MODEL} cannot be run: {error}", hint="run `querywise distill` again, then `release build`"
-            ) from error
-        if scores.shape != (1, 1, self.about.tags):
-            raise ReleaseError(
-                f"{MODEL} does not belong to {ABOUT} in {folder}",
-                hint="run `querywise distill` again, then `release build`",
-            )
-
 
 def _portions(lengths: Sequence[int]) -> list[list[int]]:
-    """Part queries that have words into calls of the model, so that none is given too many places."""
+    """Part queries that have words into portions, so that none has too many places."""
     portions: list[list[int]] = []
     longest = 0
     for i, length in enumerate(lengths):
         if not length:
             continue
         longest = max(longest, length)
-        if not portions or (len(portions[-1]) + 1) * longest > _AT_ONCE:
+        if not portions or (len(portions[-1]) + 1) * (longest + 1) > _AT_ONCE:
             portions.append([])
             longest = length
         portions[-1].append(i)

@@ -8,7 +8,7 @@ each other are a linear-chain conditional random field (Lafferty, McCallum & Per
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,7 @@ Scores = npt.NDArray[np.float32]
 Tags = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TypedSpan:
+class TypedSpan(NamedTuple):
     """Characters [start, end) of a text, and their type."""
 
     start: int
@@ -40,39 +39,49 @@ def best_tags(scores: Scores, lengths: Sequence[int], *, starts: Scores, ends: S
         ends: Score of each tag for the last word.
         transitions: Score of each tag followed by each, (tags, tags).
     """
-    before = np.ascontiguousarray(transitions.T)
-    ended = np.arange(scores.shape[1]) >= np.array(lengths)[:, None]
-    so_far = [starts + scores[:, 0]]
-    for word in range(1, scores.shape[1]):
-        further = (so_far[-1][:, None, :] + before).max(2) + scores[:, word]
-        so_far.append(np.where(ended[:, word, None], so_far[-1], further) if len(scores) > 1 else further)
-    tags = np.empty(scores.shape[:2], dtype=np.intp)
-    tags[:, -1] = (so_far[-1] + ends).argmax(1)
-    for word in range(scores.shape[1] - 1, 0, -1):
-        after = tags[:, word]
-        came_from = (so_far[word - 1] + before[after]).argmax(1)
-        # Behind the end of a query its last tag is handed on.
-        tags[:, word - 1] = np.where(ended[:, word], after, came_from) if len(scores) > 1 else came_from
-    return tags
+    count, longest, each = scores.shape
+    ended = np.arange(longest)[:, None] >= np.array(lengths)
+    # Queries come last, so that each operation runs over many neighbouring numbers.
+    words = np.ascontiguousarray(scores.transpose(1, 2, 0))
+    through = np.empty((each, each, count), dtype=np.float32)
+    so_far = [words[0] + starts[:, None]]
+    for word in range(1, longest):
+        np.add(so_far[-1][:, None], transitions[:, :, None], out=through)
+        # Behind the end of a query its last scores are handed on, and below its last tag.
+        so_far.append(np.where(ended[word], so_far[-1], through.max(0) + words[word]))
+    tags = np.empty((longest, count), dtype=np.intp)
+    tags[-1] = (so_far[-1] + ends[:, None]).argmax(0)
+    for word in range(longest - 1, 0, -1):
+        after = tags[word]
+        tags[word - 1] = np.where(ended[word], after, (so_far[word - 1] + transitions[:, after]).argmax(0))
+    return tags.T
 
 
 def best_tags_of_one(scores: Scores, *, starts: Scores, ends: Scores, before: Scores) -> list[int]:
-    """Return what `best_tags` does for a single query, in a third of the time.
+    """Return what `best_tags` does for a single query, in a fraction of the time.
 
     Args:
         scores: Of each tag for each word, (words, tags).
         starts: Score of each tag for the first word.
         ends: Score of each tag for the last word.
-        before: The transitions transposed: score of each tag after each, (tags, tags).
+        before: The transitions transposed, row by row in memory: score of each tag after each, (tags, tags).
     """
-    so_far = starts + scores[0]
-    steps: list[Tags] = []
-    for word in scores[1:]:
+    so_far = scores[0] + starts
+    if len(scores) == 1:
+        return [int((so_far + ends).argmax())]
+    came_from: list[Tags] = []
+    rows = np.arange(0, before.size, len(before))
+    for word in scores[1:-1]:
         through = so_far + before
-        steps.append(through.argmax(1))
-        so_far = through.max(1) + word
-    tags = [int((so_far + ends).argmax())]
-    for step in reversed(steps):
+        step = through.argmax(1)
+        came_from.append(step)
+        so_far = through.take(rows + step)  # its maxima, in half the time that `max` takes
+        so_far += word
+    through = so_far + before
+    through += (scores[-1] + ends)[:, None]
+    # The last two tags at once: of the best pairs the first, as step by step.
+    tags = [*divmod(int(through.argmax()), len(ends))]
+    for step in reversed(came_from):
         tags.append(int(step[tags[-1]]))
     return tags[::-1]
 
@@ -88,5 +97,5 @@ def spans_of(tags: Sequence[int], words: Sequence[tuple[int, int]], types: Seque
             last = i
             while last + 1 < len(tags) and tags[last + 1] == tag + tag % 2:
                 last += 1
-            spans.append(TypedSpan(start=words[i][0], end=words[last][1], type=types[(tag - 1) // 2]))
+            spans.append(TypedSpan(words[i][0], words[last][1], types[(tag - 1) // 2]))
     return spans

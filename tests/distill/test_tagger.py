@@ -21,7 +21,7 @@ from domain.label import Label, Provenance  # noqa: E402
 from domain.understanding import Annotation, AnnotationType, Understanding  # noqa: E402
 from release.student.tagger import FILES, Tagger  # noqa: E402
 from release.student.word_features import WordFeatures  # noqa: E402
-from release.student.word_vectors import TABLE  # noqa: E402
+from release.student.word_scores import WEIGHTS  # noqa: E402
 
 PROVENANCE = Provenance(model="m", prompt="p", key="k", context="c", dropped={})
 RECIPE = TaggerRecipe(dimension=16, hidden=16, static=8, epochs=1, least=60, batch=8, rate=0.02, dropout=0.1)
@@ -141,7 +141,7 @@ def test_a_tagger_is_distilled_and_measured(tmp_path: Path, tokenizer_folder: Pa
     assert card.agreement is not None
     assert (card.agreement.queries, card.agreement.exact) == (1, 1.0)
     assert {file.name for file in folder.iterdir()} == {*FILES, "tokenizer.json"}
-    assert card.parity.megabytes == pytest.approx(sum((folder / name).stat().st_size for name in FILES[:2]) / 1e6)
+    assert card.parity.megabytes == pytest.approx((folder / WEIGHTS).stat().st_size / 1e6)
     [found] = Tagger(folder).tag(["acme dog food"])
     assert [(a.text, a.type, a.value) for a in found] == [
         ("acme", "brand", "Acme"),
@@ -205,7 +205,7 @@ def test_an_export_that_marks_other_spans_is_refused(tmp_path: Path, tokenizer_f
     with torch.no_grad():
         trained.network.table.weight[1:, 0] += 1000
         trained.network.project.weight[0] += 1000
-        trained.network.first.weight[:, 0] = 0
+        trained.network.convolution.weight[:, 0] = 0
         trained.network.output.weight[:, trained.network.recipe.hidden] = 0
     with pytest.raises(QuerywiseError, match="marks other spans"):
         export_tagger(trained, tmp_path, {})
@@ -254,7 +254,7 @@ def test_what_no_label_touches_stays_zero_and_pieces_are_known_all(tmp_path: Pat
     trained = train(tokenizer_folder)
     (tmp_path / "tokenizer.json").write_bytes((tokenizer_folder / "tokenizer.json").read_bytes())
     export_tagger(trained, tmp_path, {})
-    with np.load(tmp_path / TABLE) as arrays:
+    with np.load(tmp_path / WEIGHTS) as arrays:
         known = np.flatnonzero(arrays["table"].any(axis=1)).tolist()
     learnt = trained.words.touched.tolist()
     # Twelve words with their shapes and grams, of 256 rows; and all 58 pieces, seen or not.

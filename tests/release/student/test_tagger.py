@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +22,10 @@ from distill.tagger_export import export_tagger  # noqa: E402
 from distill.tagger_network import TaggerRecipe  # noqa: E402
 from domain.errors import ReleaseError  # noqa: E402
 from domain.understanding import Annotation  # noqa: E402
-from release.student.tagger import ABOUT, FILES, MODEL, VALUES, Tagger  # noqa: E402
+from release.student.tagger import ABOUT, FILES, VALUES, Tagger  # noqa: E402
 from release.student.tags import TypedSpan, best_tags, best_tags_of_one, spans_of  # noqa: E402
 from release.student.word_features import GRAMS, OWN, PIECES, WordFeatures  # noqa: E402
-from release.student.word_vectors import TABLE, WordVectors, write_table  # noqa: E402
+from release.student.word_scores import WEIGHTS, WordScores, write_weights  # noqa: E402
 
 # Tags: 0 none, 1 and 2 a product type, 3 and 4 a brand.
 LESSONS = [
@@ -123,7 +124,7 @@ def test_only_256_characters_are_read(tagger: Tagger) -> None:
 
 
 def test_many_long_queries_are_asked_in_portions(tagger: Tagger) -> None:
-    # 128 words each: 100 queries are 12,800 places, more than one call is given.
+    # 128 words each: of such a query one alone fills a portion.
     long = "a " * 128
     found = tagger.tag(["acme milk", *[long] * 100, "", "acme milk"])
     assert len(found) == 103
@@ -164,12 +165,14 @@ def lose_a_type(about: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda about: about.update(schema_version=2), "schema version 2, not 1"),
+        (lambda about: about.update(schema_version=1), "schema version 1, not 2"),
         (lambda about: about.update(bits=0), "cannot be read"),
         (lambda about: about.update(bits=9), "does not belong to the tokenizer"),
         (lambda about: about["types"].append("smell"), "cannot be read"),
         (lose_a_type, "19 tags throughout"),
         (lambda about: about["ends"].pop(), "21 tags throughout"),
+        (lambda about: about["ends"].__setitem__(0, float("nan")), "cannot be read"),
+        (lambda about: about["transitions"][3].__setitem__(0, float("-inf")), "cannot be read"),
         (lambda about: about["transitions"][3].pop(), "21 tags throughout"),
     ],
 )
@@ -183,11 +186,33 @@ def test_a_description_of_another_model_is_refused(
         Tagger(damaged)
 
 
-def test_a_model_of_other_sizes_is_refused(damaged: Path) -> None:
-    features = WordFeatures(damaged, bits=8)
-    write_table(damaged, np.zeros((features.rows, 17), dtype=np.float32))
-    with pytest.raises(ReleaseError, match=f"{MODEL} cannot be run"):
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("table", lambda array: array[:-1], r"table is int8 \(311, \d+\), not int8 \(312, "),
+        ("table", lambda array: array.astype(np.int16), "table is int16"),
+        ("scales", lambda array: array[:, None], r"scales is float32 \(312, 1\), not float32 \(312,\)"),
+        ("scales", lambda array: array * np.nan, "scales has numbers that are not finite"),
+        ("words", lambda array: array[:, :-1], r"words is float32 \(16, 68\), not float32 \(16, 69\)"),
+        ("words", lambda array: array[:-1], r"words is float32 \(15, 69\), not float32 \(16, 69\)"),
+        ("offsets", lambda array: array.astype(np.float64), "offsets is float64"),
+        ("offsets", lambda array: array + np.inf, "offsets has numbers that are not finite"),
+        ("output", lambda array: array[:-1], r"not float32 \(16, 66\)"),
+        ("output", lambda array: array.T, "output is float32"),
+        ("output", lambda array: np.float32(1), "output is float32"),
+        ("output", None, "it holds offsets, scales, table, words"),
+    ],
+)
+def test_weights_of_another_model_are_refused(
+    damaged: Path, name: str, change: Callable[[np.ndarray], np.ndarray] | None, reason: str
+) -> None:
+    with np.load(damaged / WEIGHTS) as archive:
+        arrays = dict(archive)
+    array = arrays.pop(name)
+    np.savez(damaged / WEIGHTS, **arrays, **({name: change(array)} if change else {}))
+    with pytest.raises(ReleaseError, match=f"{WEIGHTS} does not belong .*{reason}") as caught:
         Tagger(damaged)
+    assert caught.value.hint
 
 
 def test_values_of_an_unknown_type_are_refused(damaged: Path) -> None:
@@ -211,21 +236,45 @@ def test_a_word_is_itself_its_pieces_and_its_grams(folder: Path) -> None:
     assert again.rows[0, 2] == again.rows[1, 2] == read.rows[0, 2]
 
 
-def test_a_vector_is_the_weighted_sum_of_the_words_rows(folder: Path, tmp_path: Path) -> None:
-    features = WordFeatures(folder, bits=8)
-    table = np.random.default_rng(0).integers(-127, 128, (features.rows, 4)).astype(np.float32)
+def test_scores_are_those_of_the_layers_one_after_the_other(folder: Path, tmp_path: Path) -> None:
+    features, rng = WordFeatures(folder, bits=8), np.random.default_rng(0)
+    table = rng.integers(-127, 128, (features.rows, 4)).astype(np.float32)
     table[:, 0] = 127  # so that the scale of each row is 1 and nothing is lost
-    table[-1] = 0
-    write_table(tmp_path, table)
-    vectors = WordVectors(tmp_path, features)
-    read = features(["milk", "tea"])
-    expected = np.einsum("wf,wfd->wd", read.weights, table[read.rows])
-    found = vectors([["milk"], ["tea", "milk"]])
-    assert found.vectors[0, 0] == pytest.approx(expected[0], rel=1e-5)
-    assert found.vectors[1] == pytest.approx(expected[::-1], rel=1e-5)
-    assert not found.vectors[0, 1].any()
-    assert found.there[:, :, 0].tolist() == [[1, 0], [1, 1]]
-    assert vectors([["tea", "milk"]]).vectors[0] == pytest.approx(found.vectors[1])
+    # Two channels and three tags.
+    words, output = rng.normal(size=(4, 9)).astype(np.float32), rng.normal(size=(2, 3)).astype(np.float32)
+    own, direct = rng.normal(size=2).astype(np.float32), rng.normal(size=3).astype(np.float32)
+    offsets = np.concatenate([[0, 0], own, [0, 0], direct]).astype(np.float32)
+    write_weights(tmp_path, table, words=words, offsets=offsets, output=output)
+    query = ["milk", "tea", "bag"]
+    read = features(query)
+    before, at, behind = np.einsum("wf,wfd->wd", read.weights, table[read.rows])
+    near = np.maximum(before @ words[:, :2] + at @ words[:, 2:4] + behind @ words[:, 4:6] + own, 0)
+    first = np.maximum(before @ words[:, 2:4] + at @ words[:, 4:6] + own, 0)
+    scores = WordScores(tmp_path, features, tags=3)
+    found = scores([query])
+    assert found.shape == (3, 3)
+    assert found[1] == pytest.approx(near @ output + at @ words[:, 6:] + direct, rel=1e-4)
+    assert found[0] == pytest.approx(first @ output + before @ words[:, 6:] + direct, rel=1e-4)
+    together = scores([["bag"], query, ["tea", "bag"]])
+    assert together.shape == (8, 3)
+    assert together[2:5] == pytest.approx(found, rel=1e-4)
+    assert together[6:] == pytest.approx(scores([["tea", "bag"]]), rel=1e-4)
+
+
+def test_what_it_is_asked_with_changes_nothing_of_a_query(tagger: Tagger, folder: Path) -> None:
+    rng = random.Random(3)
+    words = ["acme", "dairy", "dell", "milk", "green", "tea", "cheap", "bag7", "\U0001f34b", "500ml"]
+    queries = [rng.choices(words, k=rng.choice([1, 1, 2, 2, 3, 4, 7, 40])) for _ in range(500)]
+    texts = [" ".join(query) for query in queries]
+    scores = WordScores(folder, WordFeatures(folder, bits=8), tags=tagger.about.tags)
+    for start in range(0, 500, 32):
+        some = queries[start : start + 32]
+        together = scores(some)
+        ends = list(itertools.accumulate(len(query) + 1 for query in some))
+        for query, end in zip(some, ends, strict=True):
+            assert together[end - len(query) - 1 : end - 1] == pytest.approx(scores([query]), abs=1e-5)
+        alone = [tagger.tag([text])[0] for text in texts[start : start + 32]]
+        assert tagger.tag(texts[start : start + 32]) == alone
 
 
 def test_the_best_sequence_is_the_best_of_all() -> None:
@@ -246,6 +295,18 @@ def test_the_best_sequence_is_the_best_of_all() -> None:
         assert best_tags_of_one(one[:length], starts=starts, ends=ends, before=before) == tags[:length]
 
 
+def test_of_equal_sequences_the_same_is_taken_alone_and_together() -> None:
+    rng = np.random.default_rng(6)
+    starts, ends = np.zeros(4, dtype=np.float32), rng.integers(0, 2, 4).astype(np.float32)
+    transitions = rng.integers(0, 2, (4, 4)).astype(np.float32)
+    before = np.ascontiguousarray(transitions.T)
+    scores = rng.integers(0, 2, (200, 5, 4)).astype(np.float32)
+    lengths = rng.integers(1, 6, 200).tolist()
+    together = best_tags(scores, lengths, starts=starts, ends=ends, transitions=transitions).tolist()
+    for one, length, tags in zip(scores, lengths, together, strict=True):
+        assert best_tags_of_one(one[:length], starts=starts, ends=ends, before=before) == tags[:length]
+
+
 @pytest.mark.parametrize(
     ("tags", "spans"),
     [
@@ -259,11 +320,11 @@ def test_the_best_sequence_is_the_best_of_all() -> None:
 )
 def test_tags_make_spans(tags: list[int], spans: list[tuple[Any, ...]]) -> None:
     words = [(0, 1), (2, 3), (4, 5)]
-    expected = [TypedSpan(start=start, end=end, type=kind) for start, end, kind in spans]
+    expected = [TypedSpan(start, end, kind) for start, end, kind in spans]
     assert spans_of(tags, words, ["color", "size"]) == expected
 
 
 def test_a_table_that_is_no_archive_of_numbers_is_refused(damaged: Path) -> None:
-    np.savez(damaged / TABLE, table=np.array([{}], dtype=object), scales=np.ones(1))
-    with pytest.raises(ReleaseError, match=TABLE):
+    np.savez(damaged / WEIGHTS, table=np.array([{}], dtype=object), scales=np.ones(1))
+    with pytest.raises(ReleaseError, match=WEIGHTS):
         Tagger(damaged)
