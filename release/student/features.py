@@ -78,7 +78,7 @@ class Features:
         self._tokenizer = open_tokenizer(folder)
         self._pieces = pieces_of(self._tokenizer)
         self._bits = bits
-        self._fill = np.full(_STEP - 1, self.filler, dtype=np.int32)
+        self._fill = np.full(_STEP, self.filler, dtype=np.int32)
         self._known: dict[str, _Word] = {}
         self._kept = 0
 
@@ -99,25 +99,26 @@ class Features:
         any feature has fillers alone.
         """
         split = [text[:MAX_CHARACTERS].split() for text in texts]
-        known = self._words(set(chain.from_iterable(split)))
-        parts: list[Ids] = []
-        counts = np.zeros(len(texts), dtype=np.intp)
-        for i, words in enumerate(split):
-            read = [known[word] for word in words]
-            own = [word.rows for word in read]
-            if len(read) > 1:
-                pairs = [
-                    self._pieces + pair_id(one.grams, other.grams, bits=self._bits) for one, other in pairwise(read)
-                ]
-                own.append(np.array(pairs, dtype=np.int32))
-            counts[i] = sum(map(len, own))
-            parts += own
-        if len(texts) == 1 and parts:
-            return np.concatenate([*parts, self._fill[: -int(counts[0]) % _STEP]])[None]
+        known = self._words(split[0] if len(split) == 1 else set(chain.from_iterable(split)))
+        if len(split) == 1:
+            own = self._of_words(split[0], known)
+            missing = -sum(map(len, own)) % _STEP if own else _STEP
+            return np.concatenate([*own, self._fill[:missing]])[None]
+        parts = [self._of_words(words, known) for words in split]
+        counts = np.array([sum(map(len, own)) for own in parts], dtype=np.intp)
         width = -(-max(1, int(counts.max(initial=0))) // _STEP) * _STEP
         rows = np.full((len(texts), width), self.filler, dtype=np.int32)
-        if parts:
-            rows[np.arange(width) < counts[:, None]] = np.concatenate(parts)
+        if counts.any():
+            rows[np.arange(width) < counts[:, None]] = np.concatenate([*chain.from_iterable(parts)])
+        return rows
+
+    def _of_words(self, words: Sequence[str], known: Mapping[str, _Word]) -> list[Ids]:
+        """Return the rows of a text's words, and of its pairs of words."""
+        read = [known[word] for word in words]
+        rows = [word.rows for word in read]
+        if len(read) > 1:
+            pairs = [self._pieces + pair_id(one.grams, other.grams, bits=self._bits) for one, other in pairwise(read)]
+            rows.append(np.array(pairs, dtype=np.int32))
         return rows
 
     def _words(self, words: Collection[str]) -> Mapping[str, _Word]:
