@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from distill.export import Parity
 from distill.tagger import TaggerCard
 from release.student import Policy, Tree, decide
 
-__all__ = ["Card", "Point", "Share", "TierScore", "card_markdown", "score_tiers", "write_card"]
+__all__ = ["Card", "Point", "Share", "TierScore", "card_markdown", "read_card", "score_tiers", "write_card"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,10 @@ class Card:
     tagger: TaggerCard | None
     target: float
     error: float
+    seed: int
+    folds: int
+    most_flips: float
+    cuda: bool
 
 
 _card: TypeAdapter[Card] = TypeAdapter(Card)
@@ -127,6 +131,14 @@ def write_card(folder: Path, card: Card) -> None:
     (folder / "card.md").write_text(card_markdown(card), encoding="utf-8")
 
 
+def read_card(folder: Path) -> Card | None:
+    """Read `card.json`; None where there is none, or none that can be read."""
+    try:
+        return _card.validate_json((folder / "card.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
 def _tagger_markdown(card: TaggerCard | None) -> str:
     if card is None:
         return "No label has a span, so that none are marked."
@@ -161,6 +173,7 @@ Hashed character and word n-grams and pieces of words, summed to an embedding, a
 {sources}
 
 {card.labels_dropped_for_gold:,} labels were left out because their query is in the gold, or nearly.
+Seed {card.seed}, {card.folds} folds.
 
 ## Agreement with the teacher
 

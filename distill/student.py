@@ -164,6 +164,10 @@ def distil(
             tagger=tagger,
             target=settings.target,
             error=settings.error,
+            seed=settings.seed,
+            folds=settings.folds,
+            most_flips=settings.most_flips,
+            cuda=settings.cuda,
         )
         write_card(out, card)
     return card

@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     from distill.split import Lessons
     from distill.student import Progress, Settings
 
-__all__ = ["distill", "distill_shop", "lessons_of", "need_training", "show_card", "student_stands", "training_bar"]
+__all__ = [
+    "distill",
+    "distill_shop",
+    "lessons_of",
+    "need_training",
+    "settings_before",
+    "show_card",
+    "student_stands",
+    "training_bar",
+]
 
 
 def distill(
@@ -143,6 +152,17 @@ def distill_shop(
     card = distil(lessons, shop.student, tokenizer, settings=settings, progress=progress)
     done(shop, "distill", _inputs(shop, people), {})
     return card
+
+
+def settings_before(shop: Shop) -> Settings | None:
+    """Return how the student that is there was trained; None where there is none, or none that says so."""
+    from distill.card import read_card
+    from distill.student import Settings
+
+    card = read_card(shop.student)
+    if card is None:
+        return None
+    return Settings(seed=card.seed, folds=card.folds, target=card.target, most_flips=card.most_flips, cuda=card.cuda)
 
 
 def lessons_of(shop: Shop, gold: Path | None) -> Lessons:

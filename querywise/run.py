@@ -17,7 +17,7 @@ from domain.shop import Shop
 from evals.gate import read_gates
 from prompts import open_provider
 from querywise.departures import find_departures
-from querywise.distill import distill_shop, need_training, show_card, student_stands, training_bar
+from querywise.distill import distill_shop, need_training, settings_before, show_card, student_stands, training_bar
 from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
 from querywise.limits import Limits
 from querywise.marks import report_of
@@ -169,14 +169,14 @@ def _label(
 
 
 def _distill(shop: Shop) -> None:
-    """Train the student, unless it was trained on all this already."""
+    """Train the student as it was trained before, unless it was trained on all this already."""
     if student_stands(shop):
         return
     from distill.student import NoLessons
 
     with _timed("distill"), training_bar() as tell:
         try:
-            card = distill_shop(shop, progress=tell)
+            card = distill_shop(shop, settings_before(shop), progress=tell)
         except NoLessons as error:
             console.print(f"no student was trained: {error}")
             return

@@ -74,6 +74,18 @@ def test_the_command_says_in_json_what_the_card_says(made, tools, taught):
     assert {parity["precision"] for parity in result.json["parity"]} == {"fp32", "int8"}
 
 
+def test_a_run_trains_anew_with_the_settings_of_before(made, tools, taught, tmp_path):
+    shop = open_shop(made.shop, work=tools.copy_work(taught[0], tmp_path / "work"))
+    settings = {"seed": 3, "folds": 2, "target": 0.8, "most_flips": 0.5}
+    options = [f"--{name.replace('most', 'max').replace('_', '-')}={value}" for name, value in settings.items()]
+    assert tools.run("distill", made.shop, "--work", shop.work, *options).code == 0
+    write_labels(shop.labels_file, list(read_labels(shop.labels_file))[:-1])
+    ran = tools.run("run", made.shop, "--work", shop.work, "--model", f"recorded:{made.recording}")
+    assert "get another category" in ran.err  # it was trained
+    card = json.loads((shop.student / "card.json").read_text())
+    assert {name: card[name] for name in settings} == settings
+
+
 def test_without_labels_or_an_index_there_is_nothing_to_train_on(made, tools, tmp_path):
     work = tools.copy_work(made.work, tmp_path / "work")
     (work / "labels" / "labels.jsonl").unlink()
