@@ -97,8 +97,7 @@ def test_the_other_outputs_are_those_of_the_trained_model(trained: Trained) -> N
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_an_answer_does_not_depend_on_what_is_asked_with_it(trained: Trained, precision: Precision) -> None:
-    # Texts whose vectors have different largest values: onnxruntime knows scales of a whole batch only, and must not
-    # put one in the place of each text's own.
+    # Texts whose vectors have different largest values: by one scale for the batch an answer would depend on others.
     texts = [*trained.texts[:40], " ".join(trained.texts[40:60]), *trained.texts[60:100]]
     together = trained.run(precision, trained.features(texts))
     # What is served on the CPU is the same to the last digit, whoever else asks.
