@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -173,7 +174,7 @@ def create_app(
             elif following is not None:
                 stack.push_async_callback(following.stop)
                 await following.start()
-            stack.enter_context(instruments.running())
+            stack.enter_context(instruments.running(asyncio.get_running_loop()))
             stack.enter_context(draining(settings.drain_seconds, app.limits.close))
             yield
 

@@ -32,7 +32,7 @@ assert TIMED[0] == Timed(route="understand", source="head")
 
 
 class Beat:
-    """A thread that wakes once a second, and wakes the event loop too: a beat is told only where that one goes on.
+    """A thread that wakes once a second, and wakes the event loop too: a beat is told only where that goes on.
 
     Args:
         seen: What the worker counts.
@@ -55,12 +55,13 @@ class Beat:
         self._tallies = tallies
         self._counted: Counter[Event] = Counter()
         self._answered = self._answers()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._one = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="beat", daemon=True)
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin, in an event loop."""
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin; where there is an event loop, in it."""
         self._loop = loop
         self._adapt()
         self.now()
@@ -85,8 +86,11 @@ class Beat:
 
     def _work(self) -> None:
         while not self._stop.wait(_EVERY):
-            with suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._tell)
+            if self._loop is None:
+                self._tell()
+            else:
+                with suppress(RuntimeError):  # the loop is closed
+                    self._loop.call_soon_threadsafe(self._tell)
             try:
                 self.now()
             except Exception as error:

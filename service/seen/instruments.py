@@ -100,8 +100,8 @@ class Instruments:
             yield from tell()
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Look, as long as the service runs; in its event loop."""
+    def running(self, loop: asyncio.AbstractEventLoop | None = None) -> Iterator[None]:
+        """Look, as long as the service runs in an event loop; without one nothing tells that it stands."""
         self._tell_release()
         with ExitStack() as stack:
             stack.callback(self._close)
@@ -109,7 +109,7 @@ class Instruments:
                 stack.enter_context(logging_as("json", self._to(_STDERR)))
             if self.seen is not None:
                 self._beat = Beat(self.seen, waiting=self._waiting, drift=self._drift, tallies=self.tallies)
-                self._beat.start(asyncio.get_running_loop())
+                self._beat.start(loop)
                 stack.callback(self._beat.close)
                 if self._settings.misses is not None:
                     stack.enter_context(self._keeping_misses(self.seen, self._settings.misses))
