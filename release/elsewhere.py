@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,7 +16,17 @@ from domain.errors import ReleaseError, UserError
 __all__ = ["Elsewhere", "is_url"]
 
 _BLOCK: Final = 1 << 20
+_AHEAD: Final = 4 << 20
+"""Bytes that a library fetches at once: they must be there in time over a slow line, and are held in memory twice."""
+
+_PATIENCE: Final = 30.0
+"""Seconds without a byte after which a store does not answer; libraries of object stores try for ten minutes."""
+
+_TICK: Final = 0.2
+_MOST_LEFT: Final = 8
 _STREAMED: Final = frozenset(("http", "https"))
+_FLAT: Final = frozenset(("abfs", "abfss", "az", "gcs", "gs", "oci", "oss", "s3", "s3a", "tos"))
+"""Object stores: they have no folders, and asked for one their libraries may create the bucket of a mistyped URL."""
 
 
 def is_url(text: str) -> bool:
@@ -43,11 +56,20 @@ class Elsewhere:
         self.shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
         try:
             self._files, root = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
+        except ImportError as error:
             raise UserError(f"{self.shown} cannot be used: {error}", hint="install what fsspec asks for") from error
+        except ValueError as error:
+            hint = "check the URL, and the credentials that its library asks for"
+            raise UserError(f"{self.shown} cannot be used: {error}", hint=hint) from error
         self._root = root.rstrip("/")
-        # Many web servers send a file from its beginning only.
-        self._how = {"block_size": 0} if parts.scheme in _STREAMED else {}
+        self._flat = parts.scheme in _FLAT
+        self._streamed = parts.scheme in _STREAMED
+        self._stopped = Event()
+        self._left: list[Thread] = []
+
+    def stop(self) -> None:
+        """Break off what is being read, and read no more. From any thread."""
+        self._stopped.set()
 
     def read(self, *parts: str, most: int) -> bytes:
         """Return a small file.
@@ -55,8 +77,7 @@ class Elsewhere:
         Raises:
             ReleaseError: where it cannot be read, or is larger.
         """
-        with self._naming("cannot be read", parts), self._files.open(self._path(parts), "rb", **self._how) as file:
-            data: bytes = file.read(most + 1)
+        data = b"".join(self._in_time(self._small(most, parts), parts))
         if len(data) > most:
             raise ReleaseError(f"{self.shown}/{'/'.join(parts)} has over {most:,} bytes")
         return data
@@ -67,11 +88,29 @@ class Elsewhere:
         Raises:
             ReleaseError: where it cannot be read.
         """
-        with self._naming("cannot be read", parts), self._files.open(self._path(parts), "rb", **self._how) as file:
-            if start:
-                self._go_to(file, start)
-            while block := file.read(_BLOCK):
-                yield block
+        return self._in_time(self._blocks(start, parts), parts)
+
+    def written(self, *parts: str) -> str:
+        """Return when a file was written last, in any form; an empty text where that cannot be known."""
+
+        def ask() -> Iterator[bytes]:
+            with self._naming("cannot be read", parts):
+                self._files.invalidate_cache(self._path(parts))
+                yield str(self._files.modified(self._path(parts))).encode()
+
+        try:
+            return b"".join(self._in_time(ask(), parts)).decode()
+        except ReleaseError:
+            return ""
+
+    def size(self, *parts: str) -> int | None:
+        """Return the bytes of a file, or None where it is not there or may not be asked for."""
+        try:
+            self._files.invalidate_cache(self._path(parts))
+            size: int | None = self._files.info(self._path(parts)).get("size")
+        except Exception:
+            return None  # to copy what cannot be asked for is no worse
+        return size
 
     def write(self, data: bytes, *parts: str) -> None:
         """Write a small file, whole or not at all.
@@ -89,18 +128,75 @@ class Elsewhere:
             ReleaseError: where it cannot be written.
         """
         with self._naming("cannot be written", parts):
-            self._files.makedirs(self._path(parts[:-1]), exist_ok=True)
+            if not self._flat:
+                self._files.makedirs(self._path(parts[:-1]), exist_ok=True)
             self._files.put_file(str(file), self._path(parts))
 
     def _path(self, parts: tuple[str, ...]) -> str:
         return "/".join((self._root, *parts))
 
-    def _go_to(self, file: Any, start: int) -> None:
-        if not self._how:
-            file.seek(start)
-            return
-        while start > 0 and (skipped := len(file.read(min(start, _BLOCK)))):
-            start -= skipped
+    def _small(self, most: int, parts: tuple[str, ...]) -> Iterator[bytes]:
+        with self._naming("cannot be read", parts):
+            if self._streamed:
+                with self._open(parts) as file:
+                    yield file.read(most + 1)
+            else:
+                # One request, where to open would be two, between which the file may become another one.
+                self._files.invalidate_cache(self._path(parts))
+                yield self._files.cat_file(self._path(parts), start=0, end=most + 1)
+
+    def _blocks(self, start: int, parts: tuple[str, ...]) -> Iterator[bytes]:
+        with self._naming("cannot be read", parts), self._open(parts) as file:
+            if start and not self._streamed:
+                file.seek(start)
+            while self._streamed and start > 0 and (skipped := len(file.read(min(start, _BLOCK)))):
+                start -= skipped
+            while block := file.read(_BLOCK):
+                yield block
+
+    def _open(self, parts: tuple[str, ...]) -> Any:
+        self._files.invalidate_cache(self._path(parts))
+        # Many web servers send a file from its beginning only: those are read as they come.
+        return self._files.open(self._path(parts), "rb", block_size=0 if self._streamed else _AHEAD)
+
+    def _in_time(self, blocks: Iterator[bytes], parts: tuple[str, ...]) -> Iterator[bytes]:
+        """Yield the blocks, made one by one in a thread that is left behind when it hangs and dies with the process."""
+        where = f"{self.shown}/{'/'.join(parts)}"
+        self._left = [thread for thread in self._left if thread.is_alive()]
+        if len(self._left) >= _MOST_LEFT:
+            raise ReleaseError(f"{where} cannot be read: the store has not answered for long")
+        asked, made = SimpleQueue[bool](), SimpleQueue[bytes | Exception | None]()
+
+        def make() -> None:
+            try:
+                while asked.get():
+                    made.put(next(blocks, None))
+            except Exception as error:
+                made.put(error)
+
+        thread = Thread(target=make, daemon=True, name="elsewhere")
+        thread.start()
+        self._left.append(thread)
+        try:
+            while (block := self._next(asked, made, where)) is not None:
+                yield block
+        finally:
+            asked.put(False)
+
+    def _next(self, asked: SimpleQueue[bool], made: SimpleQueue[bytes | Exception | None], where: str) -> bytes | None:
+        asked.put(True)
+        until = time.monotonic() + _PATIENCE
+        while not self._stopped.is_set():
+            try:
+                found = made.get(timeout=_TICK)
+            except Empty:
+                if time.monotonic() > until:
+                    raise ReleaseError(f"{where} cannot be read: no answer in {_PATIENCE:g} s") from None
+                continue
+            if isinstance(found, Exception):
+                raise found
+            return found
+        raise ReleaseError("the service is stopping")
 
     @contextmanager
     def _naming(self, problem: str, parts: tuple[str, ...]) -> Iterator[None]:
@@ -110,5 +206,16 @@ class Elsewhere:
         except ReleaseError:
             raise
         except Exception as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-            raise ReleaseError(f"{self.shown}/{'/'.join(parts)} {problem}: {reason}") from error
+            raise ReleaseError(f"{self.shown}/{'/'.join(parts)} {problem}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong in words that hold no secret: the message of an error may hold the whole URL."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, FileNotFoundError):
+        return "it is not there"
+    if isinstance(error, PermissionError):
+        return "access is denied"
+    status = next((each for name in ("status_code", "status", "code") if (each := getattr(error, name, None))), None)
+    return f"{type(error).__name__} ({status})" if isinstance(status, int) else type(error).__name__

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import threading
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -57,25 +56,32 @@ class Mirror:
         self._elsewhere = Elsewhere(url)
         self._folder = folder
         self._most = most_bytes
-        self._refused: tuple[bytes, str] | None = None
-        self._stopped = threading.Event()
+        self._refused: tuple[tuple[bytes, str], str] | None = None
 
     def stop(self) -> None:
         """Break off what is being fetched; the next process goes on from there. From any thread."""
-        self._stopped.set()
+        self._elsewhere.stop()
 
-    def fetch(self, keep: Collection[str] = ()) -> None:
+    def fetch(self, keep: Collection[str] = (), *, again: bool = False) -> None:
         """Let ``current`` here lead to the release that is current elsewhere, once it is here and whole.
 
         What a broken transfer has left is taken up where it ended. What arrived whole and is not what its manifest
-        says is not fetched again until the manifest is another one.
+        says is not fetched again until the manifest was written again, which a push does.
 
         Args:
             keep: Ids of releases that are not removed, whatever room is needed.
+            again: Whether to fetch that again all the same.
 
         Raises:
             ReleaseError: where it cannot be had, is not whole, or has no room; ``current`` is what it was.
         """
+        try:
+            self._fetch(keep, again)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ReleaseError(f"releases cannot be kept in {self._folder}: {reason}") from error
+
+    def _fetch(self, keep: Collection[str], again: bool) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / ".fetch.lock").open("wb") as lock:
             try:
@@ -88,20 +94,25 @@ class Mirror:
             if not _ID.fullmatch(name):
                 raise ReleaseError(f"{self._elsewhere.shown}/{_CURRENT} names no release")
             described = self._elsewhere.read(name, MANIFEST, most=_MOST_MANIFEST)
-            if self._refused is not None and self._refused[0] == described:
-                raise ReleaseError(self._refused[1], hint="push the release again")
-            try:
-                self._bring(name, described, keep)
-            except _Refused as error:
-                self._refused = (described, str(error))
-                raise
+            if not self._is_here(name, described):
+                # Asked before the files are read: what is mended meanwhile is tried again.
+                found = (described, self._elsewhere.written(name, MANIFEST))
+                if self._refused is not None and self._refused[0] == found and not again:
+                    raise ReleaseError(self._refused[1], hint="push the release again")
+                try:
+                    self._bring(name, described, keep)
+                except _Refused as error:
+                    self._refused = (found, str(error))
+                    raise
             with changing(self._folder):
                 move(self._folder, name)
 
+    def _is_here(self, name: str, described: bytes) -> bool:
+        here = self._folder / name / MANIFEST
+        return here.is_file() and here.read_bytes() == described
+
     def _bring(self, name: str, described: bytes, keep: Collection[str]) -> None:
         here = self._folder / name / MANIFEST
-        if here.is_file() and here.read_bytes() == described:
-            return
         unfinished = self._folder / f"{_FETCHING}{name}"
         unfinished.mkdir(exist_ok=True)
         (unfinished / MANIFEST).write_bytes(described)
@@ -138,7 +149,8 @@ class Mirror:
             if found.bytes < digest.bytes:
                 raise ReleaseError(f"{self._elsewhere.shown}/{'/'.join(parts)} ended early")
             part.unlink()  # what was left of an earlier time may be of another file
-        raise _Refused(f"{self._elsewhere.shown}/{'/'.join(parts)} does not match its digest")
+        where = f"{self._elsewhere.shown}/{'/'.join(parts)}"
+        raise _Refused(f"{where} does not match its digest", hint="remove it there, and push the release again")
 
     def _fetch_from(self, start: int, part: Path, digest: FileDigest, parts: tuple[str, str]) -> FileDigest:
         """Append to a file what it lacks, and return what it is then; at most one block too much is read."""
@@ -148,8 +160,6 @@ class Mirror:
                 sums.update(block)
             if size < digest.bytes:
                 for block in self._elsewhere.read_from(start, *parts):
-                    if self._stopped.is_set():
-                        raise ReleaseError("the service is stopping")
                     file.write(block)
                     sums.update(block)
                     size += len(block)
@@ -169,17 +179,17 @@ class Mirror:
         # What was served before stays while there is room for it, for going back.
         previous = previous_release(self._folder)
         removable = [name for name in taken if name not in keep and name != current_release(self._folder)]
+        if wanted + sum(taken[name] for name in taken if name not in removable) > self._most:
+            raise ReleaseError(
+                f"{manifest.release} has {wanted:,} bytes, and {self._folder} may have {self._most:,} in all",
+                hint="give the cache room for two releases at least",
+            )
         removable.sort(key=lambda name: (name == previous, (self._folder / name).stat().st_mtime))
         for name in removable:
             if sum(taken.values()) + wanted <= self._most:
                 break
             shutil.rmtree(self._folder / name)
             del taken[name]
-        if sum(taken.values()) + wanted > self._most:
-            raise ReleaseError(
-                f"{manifest.release} has {wanted:,} bytes, and {self._folder} may have {self._most:,} in all",
-                hint="give the cache room for two releases at least",
-            )
 
 
 def _manifest_of(folder: Path, name: str) -> Manifest:
@@ -213,7 +223,8 @@ def _bytes_in(folder: Path) -> int:
 def push(releases: Path, url: str) -> str:
     """Copy the current release of a folder to another folder by its URL, let it be current there, and return its id.
 
-    A release that is there already is not copied again, so that going back is a matter of two small objects.
+    What is there already is not copied again, so that going back is a matter of two small objects; files of it that
+    are missing there, or have another size, are.
 
     Raises:
         ReleaseError: where there is no current release, it does not verify, or it cannot be written.
@@ -224,8 +235,9 @@ def push(releases: Path, url: str) -> str:
         raise ReleaseError("there is no current release to push", hint="promote one")
     folder, elsewhere = whole_release(releases, name), Elsewhere(url)
     manifest, described = read_manifest(folder), (folder / MANIFEST).read_bytes()
-    if _files_there(elsewhere, name) != manifest.files:
-        for file in manifest.files:
+    was_there = _files_there(elsewhere, name) == manifest.files
+    for file, digest in manifest.files.items():
+        if not was_there or elsewhere.size(name, file) != digest.bytes:
             elsewhere.put(folder / file, name, file)
     elsewhere.write(described, name, MANIFEST)
     elsewhere.write(f"{name}\n".encode(), _CURRENT)

@@ -39,8 +39,12 @@ class Refused:
 class Source(Protocol):
     """Brings releases from elsewhere."""
 
-    def fetch(self, keep: Collection[str]) -> None:
+    def fetch(self, keep: Collection[str], *, again: bool = False) -> None:
         """Let the link lead to what is current there, once that is here and whole; releases to keep stay.
+
+        Args:
+            keep: Ids of releases.
+            again: Whether to fetch once more what was refused.
 
         Raises:
             ReleaseError: where it cannot be had.
@@ -127,7 +131,8 @@ class Following:
         Raises:
             ReleaseError: where there is neither.
         """
-        await self.look()
+        # Where something is accepted, the store was asked a moment ago: one that hangs must not hold up the start.
+        await self._look(again=False, ask=self._opener.accepted is None)
         if self._serving.release is None:
             accepted = self._opener.accepted
             if accepted is None:
@@ -145,9 +150,12 @@ class Following:
         Args:
             again: Whether to try once more what was refused, because the reason may have passed.
         """
+        await self._look(again=again, ask=True)
+
+    async def _look(self, *, again: bool, ask: bool) -> None:
         async with self._turn:
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._thread, self._find, again)
+                found = await asyncio.get_running_loop().run_in_executor(self._thread, self._find, again, ask)
             except QuerywiseError as error:
                 self._tried = None
                 if self.refused is None or self.refused.reason != str(error):
@@ -179,13 +187,10 @@ class Following:
                 # Whatever it is, the release that is served is none the worse.
                 _log.error("the look at %s failed: %s", self.link, type(error).__name__)
 
-    def _find(self, again: bool) -> _Tried:
-        if self._source is not None:
+    def _find(self, again: bool, ask: bool) -> _Tried:
+        if self._source is not None and ask:
             accepted = self._opener.accepted
-            try:
-                self._source.fetch(() if accepted is None else (accepted.folder.name,))
-            except OSError as error:
-                raise ReleaseError(f"releases cannot be kept here: {error.strerror or type(error).__name__}") from error
+            self._source.fetch(() if accepted is None else (accepted.folder.name,), again=again)
         place = place_of(self.link)
         if again:
             self._opener.forget()

@@ -281,6 +281,39 @@ def test_the_link_may_go_and_come_back(releases, two_plain):
     follow(releases, scenario)
 
 
+class Elsewhere:
+    """A store that does not answer; it notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[bool] = []
+
+    def fetch(self, keep: Any, *, again: bool = False) -> None:
+        self.asked.append(again)
+        raise ReleaseError("no answer in 30 s")
+
+    def stop(self) -> None: ...
+
+
+def test_a_store_that_does_not_answer_holds_up_no_worker_that_starts(releases, two_plain, tmp_path, monkeypatch):
+    (tmp_path / "board").mkdir()
+    Board.create(tmp_path / "board", 1)
+    monkeypatch.setenv(BOARD_VARIABLE, str(tmp_path / "board"))
+    Opener(shared=tmp_path / "board").open(place_of(releases / "current")).close()
+    source = Elsewhere()
+
+    async def run() -> None:
+        app = create_app(Followed(link=releases / "current", seconds=60, source=source))
+        async with app.router.lifespan_context(app):
+            assert about(app) == {"release": two_plain.names[0], "refused": None} and source.asked == []
+            await app.following.look()
+            assert about(app)["release"] == two_plain.names[0]
+            assert app.following.refused.reason == "no answer in 30 s"
+            await app.following.look(again=True)
+
+    asyncio.run(run())
+    assert source.asked == [False, True]
+
+
 def test_nothing_to_serve_at_the_start_is_an_error(releases, two_plain):
     shorten(releases / two_plain.names[0])
     with pytest.raises(ReleaseError, match="has not the size"):
