@@ -58,7 +58,7 @@ def listen(app: str, *, host: str, port: int, workers: int, settings: Settings) 
             uvicorn.Config(app, host=settings.admin_host, port=settings.admin_port, **_OPTIONS).bind_socket()
         )
     if workers > 1:
-        Multiprocess(config, sockets=sockets).run()
+        _Workers(config, sockets=sockets).run()
         return
     server = uvicorn.Server(config)
     try:
@@ -67,6 +67,19 @@ def listen(app: str, *, host: str, port: int, workers: int, settings: Settings) 
         pass
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+class _Workers(Multiprocess):
+    """Notices at once that a worker died while it was asked whether it is well.
+
+    uvicorn keeps the worker's end of the pipe open in this process too: no end of file comes, and for five seconds
+    it waits for an answer while no other worker takes the place.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()
 
 
 def _allow_files(wanted: int) -> None:
