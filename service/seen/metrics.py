@@ -48,8 +48,8 @@ __all__ = ["Metrics", "metrics_route"]
 
 Totals = npt.NDArray[np.uint64]
 
-_ALWAYS: Final = frozenset({("understand", 200), ("batch", 200)})
-"""Series that are there from the start, so that a rate over them is never missing."""
+_ALWAYS: Final = frozenset({("understand", 200), ("batch", 200), *((route, 500) for route in ROUTES)})
+"""Series that are there from the start, so that a rate over them is never missing, nor the first failure in it."""
 
 _HEAD: Final = Outcome(source="head", reason="precomputed")
 

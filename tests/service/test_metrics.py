@@ -90,6 +90,13 @@ def test_every_request_is_counted_once_where_it_belongs(counted, ask_any):
     assert _one(found, "querywise_request_duration_seconds_count", route="understand", source="") == 3
 
 
+def test_failures_are_counted_from_zero(counted):
+    _, samples = counted
+    found = samples()
+    # A rate sees no rise from nothing to one, only from zero.
+    assert {_one(found, "querywise_requests_total", route=route, status="500") for route in ROUTES} == {0.0}
+
+
 def test_both_formats_say_the_same_and_keep_to_the_conventions(counted, ask_any):
     app, samples = counted
     ask_any(app, "GET", "/v1/understand", query=b"q=protein")
