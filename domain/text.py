@@ -16,6 +16,7 @@ _ALIKE = str.maketrans(
     {"“": '"', "”": '"', "„": '"', "″": '"', "‘": "'", "’": "'", "′": "'", "`": "'", "⁄": "/", "‐": "-", "‑": "-"}
     | {"–": "-", "—": " ", "−": "-", "×": "x"}
 )
+_MOST_MARKS = 30
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")  # NFKC alone reads 1½ as 11/2
 _UNSEEN = frozenset(("Cf", "Cs", "Co", "Cn"))
 _PLAIN = re.compile(r"[a-z0-9 ]*").fullmatch
@@ -45,11 +46,25 @@ def _fold(text: str) -> str:
     text = _VULGAR.sub(" ", text)
     # Case folding can denormalise and normalising can unfold; the pair settles in two or three rounds.
     for _ in range(4):
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).translate(_ALIKE)
+        safe = text if len(text) <= MAX_QUERY_LENGTH else _with_few_marks(text)
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", safe).casefold()).translate(_ALIKE)
         if folded == text:
             break
         text = folded
     return text
+
+
+def _with_few_marks(text: str) -> str:
+    """Return a text with 30 marks at most in a row, as the Stream-Safe Text Format has it (Unicode, UAX #15).
+
+    To put n marks in order takes Python n * n steps.
+    """
+    kept, run = [], 0
+    for char in text:
+        run = run + 1 if unicodedata.combining(unicodedata.normalize("NFKD", char)[0]) else 0
+        if run <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 def _strip(text: str) -> str:

@@ -8,7 +8,10 @@ from domain import normalise
 from domain.text import MAX_QUERY_LENGTH
 from service.problems import Problem
 
-__all__ = ["checked_query", "half_a_pair", "normalised_product", "normalised_query"]
+__all__ = ["MOST_SENT", "checked_query", "half_a_pair", "normalised_product", "normalised_query"]
+
+MOST_SENT: Final = 16 * MAX_QUERY_LENGTH
+"""Characters of a query as it is sent; normalisation makes most texts shorter, and few that much."""
 
 _MOST_LOOKED_AT: Final = 4 * MAX_QUERY_LENGTH
 """Characters of a product's text that are normalised, so that a long description costs no more than a title."""
@@ -18,6 +21,9 @@ def normalised_query(raw: Any, field: str) -> str:
     """Return the normal form of a query, or raise the problem with it."""
     if type(raw) is not str:
         raise Problem("invalid-field", "A query must be a string.", field=field)
+    if len(raw) > MOST_SENT:
+        detail = f"A query may have {MOST_SENT:,} characters before normalisation; this one has {len(raw):,}."
+        raise Problem("query-too-long", detail, field=field)
     normalised = normalise(raw)
     if len(normalised) > MAX_QUERY_LENGTH:
         raise Problem(

@@ -18,6 +18,7 @@ from release import LoadRetriever, Release, open_release
 from service.serving import Serving
 from service.settings import Settings
 from service.split.shadow import Shadow
+from service.texts import MOST_SENT
 
 __all__ = ["Other", "OtherInfo", "Share", "open_other"]
 
@@ -168,7 +169,7 @@ def _text_of(sent: bytes) -> bytes:
         query = json.loads(sent).get("query")
     except (ValueError, AttributeError, RecursionError):
         query = parse_qs(sent.decode("utf-8", "replace")).get("q", [None])[0] if sent.startswith(b"q=") else None
-    return normalise(query).encode("utf-8", "surrogatepass") if isinstance(query, str) else sent
+    return normalise(query[:MOST_SENT]).encode("utf-8", "surrogatepass") if isinstance(query, str) else sent
 
 
 def open_other(

@@ -121,12 +121,24 @@ def test_plain_words_stay_as_they_are(text):
     assert normalise(text) == text
 
 
-@pytest.mark.parametrize("unit", ["a", "é", "&", "½", "\u0301", "a+ ", "+", "''", "-'", "\u200b", "é+", "é&"])
+@pytest.mark.parametrize("unit", ["a", "é", "&", "½", "\u0301", "a+ ", "+", "''", "-'", "\u200b", "é+", "é&", "\u0301\u0316", "\u0316\uff9e", "\u0f73"])
 def test_time_grows_with_length_and_no_faster(unit):
     # Quadratic time would take minutes.
     started = time.perf_counter()
     normalise(unit * 200_000)
     assert time.perf_counter() - started < 20
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("aé\u0301\u0316\u0345\u0f73\u0f71\uff9e\u3099각İ½& "), min_size=200, max_size=400))
+def test_it_is_idempotent_where_marks_are_many(text):
+    once = normalise(text)
+    assert normalise(once) == once
+
+
+def test_of_very_many_marks_in_a_row_thirty_stay():
+    assert normalise("e" + "\u0301" * 300) == "é" + "\u0301" * 29
+    assert normalise("e" + "\u0301" * 200) == "é" + "\u0301" * 199, "what is no longer than a query may be is left alone"
 
 
 @given(st.text(st.sampled_from("aZ09 "), max_size=40))

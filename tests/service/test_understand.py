@@ -18,6 +18,13 @@ def _json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
+def test_a_field_that_is_there_twice_is_found_among_many():
+    names = [f'"n{i}":0' for i in range(200_000)]  # to look through all for each would take an hour
+    with pytest.raises(Problem) as caught:
+        json_object(f"{{{','.join(names)},{names[-1]}}}".encode(), "query")
+    assert (caught.value.kind, caught.value.field) == ("invalid-field", "n199999")
+
+
 def test_post_and_get_give_the_same_bytes(ask, release):
     posted = ask("POST", ONE, body=_json({"query": "1% milk"}))
     got = ask("GET", ONE, query=b"q=1%25%20milk")
@@ -78,6 +85,10 @@ def test_256_characters_count_after_normalisation(ask):
     assert refused.problem() == (422, "query-too-long", "query")
     assert "256" in refused.json["detail"] and "257" in refused.json["detail"]
     assert ask("GET", ONE, query=b"q=" + b"a" * 257).problem() == (422, "query-too-long", "q")
+    assert ask("POST", ONE, body=_json({"query": "milk" + " " * 4092})).status == 200
+    refused = ask("POST", ONE, body=_json({"query": "milk" + " " * 4093}))
+    assert refused.problem() == (422, "query-too-long", "query")
+    assert "4,096" in refused.json["detail"] and "4,097" in refused.json["detail"]
 
 
 @pytest.mark.parametrize(
