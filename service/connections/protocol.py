@@ -68,8 +68,8 @@ class Connection(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserError:
             self._refuse("malformed", _MALFORMED)
-        except httptools.HttpParserUpgrade:
-            pass  # it is answered as if nothing had been said of it
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_without_upgrade(data[upgrade.args[0] :])
         else:
             cycle = self.cycle
             if cycle is None or cycle.more_body or cycle.scope is not self.scope:
@@ -123,6 +123,24 @@ class Connection(HttpToolsProtocol):
         elif self._bytes > self._limits.most_bytes:
             self._refuse("body_too_large", Problem("body-too-large", "The body goes on for ever.", field="body"))
 
+    def _should_upgrade(self) -> bool:
+        """Have uvicorn leave a request alone that asks for another protocol: it is read once more, see below."""
+        return True
+
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """Read a request as if it did not ask for another protocol; of such a one httptools reads no body.
+
+        Java's own client asks for HTTP/2 so with every request.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse("malformed", _MALFORMED)
+            return
+        head = [b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"".join((*head, b"\r\n", rest)))
+
     def _turns_away(self, data: bytes) -> bool:
         """Whether these bytes are of a request that is answered with a 503 here."""
         if not self.is_shedding:
@@ -136,7 +154,9 @@ class Connection(HttpToolsProtocol):
             self._shed = _Shed(self)
         try:
             self._shed.parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except httptools.HttpParserUpgrade:
+            pass  # it was answered, and the connection with it: nobody reads where it ends
+        except httptools.HttpParserError:
             self._refuse("malformed", _MALFORMED)
         if not self.is_shedding and not self.transport.is_closing():
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -178,7 +198,8 @@ class _Shed:
 
     def on_message_complete(self) -> None:
         self._connection.is_shedding = False
-        self._connection.shed_one(keep_alive=self.parser.should_keep_alive())
+        parser = self.parser
+        self._connection.shed_one(keep_alive=parser.should_keep_alive() and not parser.should_upgrade())
 
 
 def _is_work(data: bytes) -> bool:

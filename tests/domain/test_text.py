@@ -121,7 +121,26 @@ def test_plain_words_stay_as_they_are(text):
     assert normalise(text) == text
 
 
-@pytest.mark.parametrize("unit", ["a", "é", "&", "½", "\u0301", "a+ ", "+", "''", "-'", "\u200b", "é+", "é&", "\u0301\u0316", "\u0316\uff9e", "\u0f73"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a",
+        "é",
+        "&",
+        "½",
+        "\u0301",
+        "a+ ",
+        "+",
+        "''",
+        "-'",
+        "\u200b",
+        "é+",
+        "é&",
+        "\u0301\u0316",
+        "\u0316\uff9e",
+        "\u0f73",
+    ],
+)
 def test_time_grows_with_length_and_no_faster(unit):
     # Quadratic time would take minutes.
     started = time.perf_counter()
@@ -138,7 +157,9 @@ def test_it_is_idempotent_where_marks_are_many(text):
 
 def test_of_very_many_marks_in_a_row_thirty_stay():
     assert normalise("e" + "\u0301" * 300) == "é" + "\u0301" * 29
-    assert normalise("e" + "\u0301" * 200) == "é" + "\u0301" * 199, "what is no longer than a query may be is left alone"
+    assert normalise("e" + "\u0301" * 200) == "é" + "\u0301" * 199, (
+        "what is no longer than a query may be is left alone"
+    )
 
 
 @given(st.text(st.sampled_from("aZ09 "), max_size=40))

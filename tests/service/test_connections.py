@@ -271,6 +271,34 @@ def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for(served: Served) 
         assert _read_one(client).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("cut", [0, 20, 150, -30])
+def test_a_body_is_read_although_http2_was_asked_for_as_java_does(served: Served, cut: int) -> None:
+    body = b'{"query":"protein"}'
+    lines = [
+        "POST /v1/understand HTTP/1.1", "Connection: Upgrade, HTTP2-Settings", f"Content-Length: {len(body)}",
+        "Host: a", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA", "Upgrade: h2c",
+        "Content-Type: application/json", f"Authorization: Bearer {served.read}",
+    ]  # fmt: skip
+    sent = "\r\n".join([*lines, "", ""]).encode() + body
+    with served.connect() as client:
+        for part in (sent[:cut], sent[cut:]):
+            client.sendall(part)
+            time.sleep(0.05)
+        received = _read_one(client)
+        assert received.startswith(b"HTTP/1.1 200") and b'"query":"protein"' in received
+        # Two in one piece, and the connection is as good as before.
+        client.sendall(sent + b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        received = _read_all(client)
+        assert received.count(b"HTTP/1.1 200") == 2
+        assert 0 < received.find(b'"query":"protein"') < received.find(b'{"status":"ok"}')
+
+
+def test_nobody_connects_to_anywhere_else_through_the_service(served: Served) -> None:
+    with served.connect() as client:
+        client.sendall(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\nrubbish")
+        assert _problem(_read_all(client))[:2] == (400, "malformed-request")
+
+
 def test_administration_has_its_own_port_at_every_worker(served: Served) -> None:
     for _ in range(6):
         assert served.ask("/v1/admin/reload", key=served.admin, data=b"")[0] == 404

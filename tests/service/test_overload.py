@@ -9,8 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httptools
 import pytest
 
+from service.connections.protocol import _Shed
 from service.connections.shed import Shedder
 
 
@@ -128,3 +130,19 @@ def test_past_capacity_some_are_turned_away_and_the_others_answered_each_as_aske
         assert any(asyncio.run(_storm(port, 2, 0.3)).keys() == {200} for _ in range(20))
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
             assert answer.status == 200
+
+
+def test_one_that_asks_for_another_protocol_is_turned_away_once() -> None:
+    told: list[bool] = []
+
+    class Stub:
+        is_shedding = False
+
+        def shed_one(self, *, keep_alive: bool) -> None:
+            told.append(keep_alive)
+
+    head = b"POST /v1/understand HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n"
+    _Shed(Stub()).parser.feed_data(head + b"\r\n{}")  # type: ignore[arg-type]
+    with pytest.raises(httptools.HttpParserUpgrade):
+        _Shed(Stub()).parser.feed_data(head + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n{}")  # type: ignore[arg-type]
+    assert told == [True, False], "nobody reads where the second one ends, so that the connection has to"
