@@ -69,7 +69,7 @@ class Serving:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retrieval")
         # Giving a large store back takes milliseconds, which no request should wait for.
         self._closer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="closing")
-        self._most_waiting = _MOST_CALLS * self._settings.batch_max
+        self._most_waiting = _MOST_CALLS * (_SLICE if self._settings.wait_us is None else self._settings.batch_max)
         self._terms: dict[Release, _Term] = {}
         self._owned: set[Release] = set()
 
@@ -188,7 +188,7 @@ class Serving:
         term = self._terms.get(release)
         if term is None:
             wait_us, answer = self._settings.wait_us, release.fallback_answers
-            batcher: Batcher | TurnBatcher = TurnBatcher(answer, most=_SLICE)
+            batcher: Batcher | TurnBatcher = TurnBatcher(answer, most=min(_SLICE, self._settings.batch_max))
             if wait_us is not None and release.has_student:
                 batcher = Batcher(answer, self._thread, most=self._settings.batch_max, wait_us=wait_us)
             term = self._terms[release] = _Term(batcher)

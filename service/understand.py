@@ -1,7 +1,7 @@
 """``/v1/understand``: the head path, as a plain ASGI application.
 
-Routing, validation and response classes of a framework would cost four fifths of the machine here, so this one route
-does without them; `service.openapi` describes it all the same.
+Routing, validation and response classes of a framework would cost four fifths of the machine here, so the routes that a
+page of results waits for do without them; `service.openapi` describes them all the same.
 """
 
 from __future__ import annotations

@@ -257,6 +257,17 @@ def test_the_service_answers_the_same_in_batches(ask_together, taught: Release, 
     app.serving.close()
 
 
+def test_one_at_a_time_is_no_reason_to_answer_less(ask_together, taught, monkeypatch):
+    sizes = []
+    answer = taught.fallback_answers
+    monkeypatch.setattr(taught, "fallback_answers", lambda *texts: sizes.append(len(texts[0])) or answer(*texts))
+    app = create_app(taught, settings=Settings(batch_max=1))
+    answers = ask_together(app, [f"sure {i}" for i in range(40)])
+    assert {json.loads(body)["source"] for _, body in answers} == {"tail"}
+    assert sizes == [1] * 40
+    app.serving.close()
+
+
 def test_half_a_pair_is_refused_alone(ask_together, taught):
     app = create_app(taught, settings=Settings(batch_wait_us=5000))
     answers = ask_together(app, ["sure", "\ud800", "a \udc00", "lost"])
