@@ -19,7 +19,9 @@ __all__ = ["KEEPALIVE", "BaseClient"]
 TransportT = TypeVar("TransportT", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
 KEEPALIVE = 4.0
-"""Seconds an idle connection is kept: fewer than the five after which uvicorn closes it from its side."""
+"""Seconds an idle connection is kept. The service keeps it for 75, but a proxy in front may close it sooner: Apache
+httpd after five, unless it is told otherwise. A request over a connection that the other side is just closing is lost
+and sent again, so this side is to close first."""
 
 
 class BaseClient(ABC, Generic[TransportT]):
@@ -27,7 +29,8 @@ class BaseClient(ABC, Generic[TransportT]):
 
     Args:
         base_url: Where the service is, such as ``http://querywise:8080``; a path before ``/v1`` may follow.
-        api_key: Sent as ``Authorization: Bearer KEY``; or a function that returns it, asked at every request.
+        api_key: Sent as ``Authorization: Bearer KEY``; or a function that returns it, asked at every request. What it
+            raises, the call raises, whatever ``on_error`` is.
         timeout: Seconds that a call may take in all, connecting, retries and pauses included.
         connect_timeout: Seconds of these that making a connection may take.
         batch_timeout: As ``timeout``, for each request of a batch and for `embed`.

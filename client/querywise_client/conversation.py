@@ -120,13 +120,13 @@ def _cached(link: Link, call: Call[T], options: Options, deadline: Deadline) -> 
         reply = yield from _sent(link, call, options, deadline)
         return call.read(json_of(reply))
     call = call.cacheable
-    key = (call.path, options.client_id or "")
-    held = link.cache.get(key)
+    client_id = options.client_id or ""
+    held = link.cache.get(call.path, client_id)
     if held is not None and held.fresh:
         return _answer_of(held)
     reply = yield from _sent(link, call, options, deadline, None if held is None else held.etag)
     answer = _answer_of(held) if held is not None and reply.status == 304 else call.read(json_of(reply))
-    link.cache.keep(key, answer, reply.headers)
+    link.cache.keep(call.path, client_id, answer, reply.headers)
     return answer
 
 

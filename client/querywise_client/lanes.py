@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import monotonic
 
 import httpx
 
@@ -19,17 +21,22 @@ class Lanes(httpx.BaseTransport):
     be read is its answer: a thread in a few thousand requests then waits for its whole time limit. So every connection
     has a transport to itself.
 
+    Such a transport looks at the age of its connection only when it is asked to send, so the idle ones are closed here:
+    whenever a connection is given back, those that nobody used for longer than `keepalive`.
+
     Args:
         number: Connections at once.
         verify: As `httpx.HTTPTransport` takes it; a context is made once, for all.
-        keepalive: Seconds an idle connection is used again within.
+        keepalive: Seconds an idle connection is used again within, and closed after.
     """
 
     def __init__(self, number: int, *, verify: ssl.SSLContext | bool, keepalive: float) -> None:
         self._verify = httpx.create_ssl_context(verify=verify, trust_env=False)
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive)
         self._places = threading.Semaphore(number)
-        self._free: list[httpx.HTTPTransport] = []
+        self._keepalive = keepalive
+        self._lock = threading.Lock()
+        self._free: list[_Idle] = []  # the one used last at the end
         self._closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -53,21 +60,37 @@ class Lanes(httpx.BaseTransport):
     def close(self) -> None:
         """Close what is idle; a connection in use is closed when its answer is read."""
         self._closed = True
-        while self._free:
-            self._free.pop().close()
+        self._close_idle()
 
     def _take(self) -> httpx.HTTPTransport:
-        try:
-            # The one used last, so that with little to do the others stay idle and are closed.
-            return self._free.pop()
-        except IndexError:
-            return httpx.HTTPTransport(verify=self._verify, trust_env=False, limits=self._limits)
+        with self._lock:
+            if self._free:
+                # The one used last, so that with little to do the others stay idle and are closed.
+                return self._free.pop().lane
+        return httpx.HTTPTransport(verify=self._verify, trust_env=False, limits=self._limits)
 
     def _give_back(self, lane: httpx.HTTPTransport) -> None:
-        self._free.append(lane)
+        with self._lock:
+            self._free.append(_Idle(lane=lane, since=monotonic()))
         self._places.release()
-        if self._closed:
-            self.close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        late: list[_Idle] = []
+        before = monotonic() - self._keepalive
+        with self._lock:
+            while self._free and (self._closed or self._free[0].since < before):
+                late.append(self._free.pop(0))
+        for idle in late:
+            idle.lane.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Idle:
+    """A connection that nobody uses, and the time since when."""
+
+    lane: httpx.HTTPTransport
+    since: float
 
 
 class _Stream(httpx.SyncByteStream):

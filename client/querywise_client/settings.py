@@ -81,8 +81,11 @@ class Options:
         """Return the headers of a request.
 
         Raises:
-            InvalidCall: where a name or value cannot be a header.
+            InvalidCall: where a name or value cannot be a header, or the key is not text.
         """
+        key = settings.api_key() if callable(settings.api_key) else settings.api_key
+        if settings.api_key is not None and not isinstance(key, str):
+            raise InvalidCall("The API key, or what its function returned, is not text.")
         try:
             headers = httpx.Headers(settings.headers)
             headers.update(self.headers or {})
@@ -94,8 +97,7 @@ class Options:
                 headers["x-client-id"] = quote(self.client_id, safe=_VISIBLE)
             if self.request_id:
                 headers["x-request-id"] = quote(self.request_id, safe=_VISIBLE)
-            if settings.api_key is not None:
-                key = settings.api_key() if callable(settings.api_key) else settings.api_key
+            if key is not None:
                 headers["authorization"] = f"Bearer {key}"
         except (UnicodeEncodeError, AttributeError, TypeError):
             # Without its cause, which would quote the key.

@@ -69,7 +69,7 @@ class Rogue:
     """Answers each request with the next of the behaviours, and from then on with the last.
 
     A behaviour is the bytes of a response; or a function of the connection, which is closed after it; or one of
-    connection and request, after which it stays.
+    connection and request, after which it stays. `ended` is released once for each connection that is over.
     """
 
     def __init__(self) -> None:
@@ -77,6 +77,7 @@ class Rogue:
         self.requests: list[bytes] = []
         self.times: list[float] = []
         self.connections = 0
+        self.ended = threading.Semaphore(0)
         rogue = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -93,6 +94,9 @@ class Rogue:
                         return
                     else:
                         self.request.sendall(behaviour)
+
+            def finish(self) -> None:
+                rogue.ended.release()
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True

@@ -56,8 +56,8 @@ def test_half_a_pair_is_refused_by_the_service(ask, service, cache_size):
 
 
 def test_long_text_with_a_cache_is_posted(ask, service):
-    # 5,000 spaces are 15,000 characters of an address and normalise to nothing.
-    assert ask(service, "understand", " " * 5000, client={"cache_size": 10}).reason == "empty_query"
+    # 4,000 spaces are 12,000 characters of an address and normalise to nothing.
+    assert ask(service, "understand", " " * 4000, client={"cache_size": 10}).reason == "empty_query"
 
 
 def test_a_refusal_says_what_and_where(ask, service):
@@ -192,6 +192,25 @@ def test_no_error_shows_the_key(ask):
     with pytest.raises(InvalidCall) as caught:
         ask("http://127.0.0.1:1", "understand", "milk", client={"api_key": "geheim-é"})
     assert caught.value.__cause__ is None and "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [lambda: None, lambda: b"geheim", b"geheim", 7])
+def test_a_key_that_is_not_text_is_not_sent(ask, rogue, key):
+    with pytest.raises(InvalidCall, match="^The API key, or what its function returned, is not text.$"):
+        ask(rogue.address, "understand", "milk", client={"api_key": key, "on_error": "empty"})
+    assert rogue.requests == []
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("vault"), AttributeError("vault"), UnicodeError("vault"), OSError("vault")]
+)
+def test_what_the_function_for_the_key_raises_comes_out(ask, rogue, error):
+    def key() -> str:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        ask(rogue.address, "understand", "milk", client={"api_key": key, "on_error": "empty"})
+    assert caught.value is error and rogue.requests == []
 
 
 def test_a_closed_client_says_so(service):
