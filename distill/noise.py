@@ -7,6 +7,7 @@ one slip; a handful of counts per kind is assumed beforehand, so that a log with
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ class Noise:
             return text[:at] + text[at + 1 :] if spaces else text
         if slip == "split":
             return text if " " in text[i - 1 : i + 1] else f"{text[:i]} {text[i:]}"
-        if text[i] == " ":
-            return text
+        if text[i] == " " or any(char.isdigit() for char in text[i : i + 2]):
+            return text  # another figure is another need
         if slip == "drop":
             return text[:i] + text[i + 1 :]
         if slip == "double":
@@ -113,8 +114,11 @@ def learn_noise(reformulations: Iterable[tuple[str, str, int]]) -> Noise:
 
 
 def slip_between(meant: str, typed: str) -> Slip | None:
-    """Return the one slip that turns what was meant into what was typed, or None."""
-    if meant == typed:
+    """Return the one slip that turns what was meant into what was typed, or None.
+
+    One figure for another is another need, and one number for the other is no slip but the shopper's choice.
+    """
+    if meant == typed or _figures(meant) != _figures(typed) or _singular(meant) == _singular(typed):
         return None
     if meant.replace(" ", "") == typed.replace(" ", ""):
         return {-1: "glue", 1: "split"}.get(len(typed) - len(meant))  # type: ignore[return-value]
@@ -129,6 +133,14 @@ def slip_between(meant: str, typed: str) -> Slip | None:
     if rest == other[1:]:
         return "double" if start and other[0] == typed[start - 1] else "insert"
     return None
+
+
+def _figures(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _singular(text: str) -> str:
+    return " ".join(re.sub(r"(?<=[^s])s$", "", word) for word in text.split())
 
 
 def _other_number(word: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.noise import Noise, Slip, learn_noise, slip_between
@@ -48,6 +49,13 @@ TEXTS = st.text("abz ñ1本", min_size=1, max_size=25).map(lambda text: " ".join
         ("ginger", "gonger ale", None),
         ("ginger", "gimgef", None),
         ("abcd", "cbad", None),
+        ("eggs", "egg", None),
+        ("egg white", "eggs white", None),
+        ("glass", "glas", "drop"),
+        ("1% milk", "2% milk", None),
+        ("iphone 14", "iphone 4", None),
+        ("7up", "7 up", "split"),
+        ("2% mlik", "2% milk", "swap"),
         ("", "", None),
     ],
 )
@@ -55,6 +63,7 @@ def test_a_slip_is_told_by_kind(meant: str, typed: str, slip: Slip | None) -> No
     assert slip_between(meant, typed) == slip
 
 
+@settings(deadline=None)
 @given(TEXTS, st.randoms(use_true_random=False))
 def test_a_slip_that_was_made_is_told(text: str, rng: random.Random) -> None:
     for slip in SLIPS:
@@ -150,3 +159,11 @@ def test_short_texts_are_left_alone() -> None:
     always = Noise(slips=learn_noise([]).slips, replaced={}, mistyped=1.0, shortened=0, shuffled=0)
     assert {always("gin", random.Random(i)) for i in range(50)} == {"gin"}
     assert always("", random.Random(1)) == ""
+
+
+def test_figures_stay_as_they_are() -> None:
+    noise = replace(learn_noise([("1% milk", "2% milk", 50)]), mistyped=1.0, shortened=0.0, shuffled=0.0)
+    rng = random.Random(5)
+    typed = {noise("iphone 14 case 128gb", rng) for _ in range(2000)}
+    assert len(typed) > 50
+    assert {"".join(filter(str.isdigit, text)) for text in typed} == {"14128"}
