@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -29,6 +30,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from domain import QuerywiseError
 from domain.errors import ReleaseError
+from domain.files import sync_folder
 from domain.taxonomy import Taxonomy
 from release.gate import GateRecord
 
@@ -52,12 +54,14 @@ __all__ = [
     "check_digest",
     "check_files",
     "content_hash",
+    "digest_file",
     "digest_files",
     "files_of",
     "manifest_json",
     "read_manifest",
     "read_served_ids",
     "read_taxonomy",
+    "replace_manifest",
     "served_ids_json",
     "write_manifest",
 ]
@@ -177,10 +181,11 @@ def files_of(folder: Path) -> list[str]:
 
 def digest_files(folder: Path) -> dict[str, FileDigest]:
     """Return the digest of every file of a folder but the manifest."""
-    return {name: _digest(folder / name) for name in files_of(folder)}
+    return {name: digest_file(folder / name) for name in files_of(folder)}
 
 
-def _digest(path: Path) -> FileDigest:
+def digest_file(path: Path) -> FileDigest:
+    """Return the digest of a file."""
     # In large parts: beside a busy thread each part has to wait its turn, and a service reads this beside one.
     digest, part = hashlib.sha256(), memoryview(bytearray(_PART))
     with path.open("rb", buffering=0) as file:
@@ -197,7 +202,7 @@ def check_digest(folder: Path, manifest: Manifest, name: str) -> None:
         ReleaseError: where it cannot be read, or is not what was built.
     """
     try:
-        same = _digest(folder / name) == manifest.files[name]
+        same = digest_file(folder / name) == manifest.files[name]
     except OSError as error:
         raise ReleaseError(f"{manifest.release}: {name} cannot be read: {error.strerror}", hint=_DAMAGED) from error
     if not same:
@@ -261,6 +266,22 @@ def read_manifest(folder: Path) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of a release; the caller syncs it."""
     (folder / MANIFEST).write_bytes(manifest_json(manifest))
+
+
+def replace_manifest(folder: Path, described: bytes) -> None:
+    """Put another manifest in the place of that of a release, in one step and durably; the caller holds the lock.
+
+    It is written beside the release and not in it, where what a killed process leaves would be a file too many.
+    """
+    fresh = folder.parent / f".{MANIFEST}.tmp"
+    fresh.unlink(missing_ok=True)
+    with fresh.open("wb") as file:
+        file.write(described)
+        file.flush()
+        os.fsync(file.fileno())
+    shutil.copymode(folder / MANIFEST, fresh)  # the service may run as somebody else
+    fresh.replace(folder / MANIFEST)
+    sync_folder(folder)
 
 
 def manifest_json(manifest: Manifest) -> bytes:

@@ -18,11 +18,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from domain.errors import ReleaseError
-from domain.files import replace_atomically, sync_folder
+from domain.files import sync_folder
 from release.current import current_release, list_releases, move, previous_release, whole_release
 from release.elsewhere import Elsewhere
 from release.lock import changing
-from release.manifest import MANIFEST, FileDigest, Manifest, check_files, read_manifest
+from release.manifest import (
+    MANIFEST,
+    FileDigest,
+    Manifest,
+    check_files,
+    digest_file,
+    read_manifest,
+    replace_manifest,
+)
 
 __all__ = ["Mirror", "push"]
 
@@ -121,14 +129,14 @@ class Mirror:
             shutil.rmtree(unfinished)
             if read_manifest(here.parent).files != manifest.files:
                 raise _Refused(f"{name} is here with other files", hint=f"remove {here.parent}, or build it anew")
-            with replace_atomically(here) as file:
-                file.write(described)  # the same release, with another verdict
+            with changing(self._folder):
+                replace_manifest(here.parent, described)  # the same release, with another verdict
             return
+        _drop_others(unfinished, manifest)
         self._make_room(manifest, unfinished, keep)
         for file_name, digest in manifest.files.items():
-            if not (unfinished / file_name).is_file():  # whole, for only whole files have their name
+            if not (unfinished / file_name).is_file():
                 self._fetch_file(unfinished / file_name, digest, (name, file_name))
-        _drop_strays(unfinished, manifest)
         check_files(unfinished, manifest, digests=False)
         for path in unfinished.rglob("*"):
             if path.is_dir():
@@ -208,12 +216,15 @@ def _manifest_of(folder: Path, name: str) -> Manifest:
     return manifest
 
 
-def _drop_strays(folder: Path, manifest: Manifest) -> None:
-    """Remove what an earlier manifest of this id may have left."""
+def _drop_others(folder: Path, manifest: Manifest) -> None:
+    """Remove what an earlier time left that is not of this manifest: not all files of a release decide its id."""
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != MANIFEST and name not in manifest.files:
-            path.unlink()
+        whole = name.removesuffix(".part")
+        is_begun = whole != name and whole in manifest.files and not (folder / whole).is_file()
+        if path.is_file() and name != MANIFEST and not is_begun:
+            if name not in manifest.files or digest_file(path) != manifest.files[name]:
+                path.unlink()
 
 
 def _bytes_in(folder: Path) -> int:

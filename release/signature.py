@@ -11,17 +11,14 @@ import dataclasses
 import hashlib
 import hmac
 import json
-import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 from domain.errors import ReleaseError
-from domain.files import sync_folder
 from release.gate import GateRecord
 from release.key import GATE_KEY_VARIABLE
 from release.lock import changing
-from release.manifest import MANIFEST, Manifest, manifest_json, read_manifest
+from release.manifest import Manifest, manifest_json, read_manifest, replace_manifest
 
 __all__ = ["sign_gate", "verify_gate", "write_gate"]
 
@@ -78,16 +75,7 @@ def write_gate(folder: Path, manifest: Manifest, record: GateRecord, key: bytes)
     """Do what `sign_gate` does for who holds the lock already."""
     record = dataclasses.replace(record, signature=_signature(record, manifest, key))
     signed = dataclasses.replace(manifest, gate=record)
-    # Beside the release and not in it, where a file that a killed process left would count as one too many.
-    fresh = folder.parent / f".{MANIFEST}.tmp"
-    fresh.unlink(missing_ok=True)
-    with fresh.open("wb") as file:
-        file.write(manifest_json(signed))
-        file.flush()
-        os.fsync(file.fileno())
-    shutil.copymode(folder / MANIFEST, fresh)  # the service may run as somebody else
-    fresh.replace(folder / MANIFEST)
-    sync_folder(folder)
+    replace_manifest(folder, manifest_json(signed))
     return signed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -114,6 +115,25 @@ def test_a_new_verdict_comes_along(two, tmp_path, memory, decide, key):
     open_release(tmp_path / "cache" / "current").close()
 
 
+def test_one_that_is_killed_as_a_new_verdict_comes_leaves_the_release_whole(
+    two, tmp_path, memory, decide, key, monkeypatch
+):
+    point(two, two.first)
+    push(two.releases, memory)
+    mirror(memory, tmp_path / "cache").fetch()
+    sign_gate(two.releases / two.first, decide("PASS"), key)
+    push(two.releases, memory)
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(os, "fsync", lambda _: os._exit(9))
+        mirror(memory, tmp_path / "cache").fetch()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    open_release(tmp_path / "cache" / "current").close()
+    mirror(memory, tmp_path / "cache").fetch()
+    assert read_manifest(tmp_path / "cache" / two.first).gate.verdict == "PASS"
+    open_release(tmp_path / "cache" / "current").close()
+
+
 def test_a_file_that_is_not_what_its_manifest_says_is_refused_and_not_fetched_again(two, tmp_path, memory, monkeypatch):
     point(two, two.first)
     push(two.releases, memory)
@@ -173,6 +193,9 @@ def test_what_an_interrupted_transfer_left_may_be_of_another_file(two, tmp_path,
     (left / "head.lmdb.part").write_bytes(b"x" * 100)
     (left / "taxonomy.json.part").write_bytes(b"x" * 1_000_000)
     (left / "stray").write_bytes(b"x")
+    # The id of a release does not depend on all of its files: this one is whole, and of another build.
+    (left / "head.lmdb").write_bytes((two.releases / two.first / "head.lmdb").read_bytes()[::-1])
+    (left / "taxonomy.json").write_bytes((two.releases / two.first / "taxonomy.json").read_bytes())
     mirror(memory, tmp_path / "cache").fetch()
     open_release(tmp_path / "cache" / "current").close()
 
