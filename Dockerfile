@@ -1,10 +1,10 @@
-# Serves one release. The base install only: no LLM client and no torch come in.
+# Serves a release, or the current one of a folder. The base install only: no LLM client and no torch come in.
 #
 #   docker build -t querywise .
-#   docker run -p 8080:8080 -v "$PWD/releases/2026-11-21-4f1c9a:/release:ro" querywise
+#   docker run -p 8080:8080 -v "$PWD/.querywise/demo-grocery/releases:/release:ro" querywise
 #
 # With the release inside the image (its folder must lie under the build context):
-#   docker build -t querywise:4f1c9a --target baked --build-arg RELEASE=.querywise/grocery/releases/2026-11-21-4f1c9a .
+#   docker build -t querywise:baked --target baked --build-arg RELEASE=.querywise/demo-grocery/releases/ID .
 
 ARG PYTHON=3.11
 
@@ -26,14 +26,14 @@ RUN pip install --constraint constraints.txt .
 FROM python:${PYTHON}-slim AS runtime
 RUN useradd --system --uid 10001 --no-create-home querywise
 COPY --from=build /opt/querywise /opt/querywise
-# What the workers share lies in memory, which a container has to write to also where its root is read-only.
+# What the workers share is in memory, which a container can write to even where its root is read-only.
 ENV PATH=/opt/querywise/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TMPDIR=/dev/shm
 WORKDIR /
 USER querywise
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
-# Orchestrators stop sending some seconds after they have said SIGTERM. Docker kills 10 s after it, Kubernetes 30 s.
+# Balancers may send requests for some seconds after SIGTERM. Docker kills 10 s after it, Kubernetes 30 s.
 CMD ["python", "-m", "service", "/release", "--host", "0.0.0.0", "--port", "8080", "--drain-seconds", "5"]
 
 FROM runtime AS baked

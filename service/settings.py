@@ -49,11 +49,14 @@ class Settings:
         EXPLORATORY_SHARE, "Of the suggestions, the share that may be exploratory.", least=0, most=1
     )
     batch_max: int = _option(
-        64, "Queries that go through the student in one pass; 1: each by itself.", least=1, most=1024
+        64,
+        "Queries that share a pass of the student, in the event loop 32 at most; 1: each by itself.",
+        least=1,
+        most=1024,
     )
     batch_wait_us: int | None = _option(
         None,
-        "Microseconds a query waits for others. By default 200 on CUDA; on the CPU each goes by itself.",
+        "Microseconds a query waits for others. By default 200 on CUDA; on the CPU those that are there go together.",
         least=0,
         most=100_000,
     )
@@ -63,7 +66,7 @@ class Settings:
         None, "Requests that may come at once; by default those of a second.", least=1, most=1_000_000
     )
     rate_by_address: bool = _option(False, "Where there are no keys, the rate counts by client address.")
-    open_metrics: bool = _option(False, "Tell /metrics to those without a key too.")
+    open_metrics: bool = _option(False, "Let /metrics be read without a key.")
     admin_port: int | None = _option(
         None, "A port for /v1/admin and /metrics, which the other then has not.", least=1, most=65_535
     )
@@ -77,17 +80,17 @@ class Settings:
         50, "Milliseconds of standing delay from which on requests are shed; 0: never.", least=0, most=60_000
     )
     drain_seconds: float = _option(
-        0.0, "Seconds from the signal to stop in which it is not ready, and answers still.", least=0, most=600
+        0.0, "Seconds after SIGTERM in which it still answers, while /readyz says 503.", least=0, most=600
     )
     cache_seconds: int = _option(
         0, "Seconds for which an answer to a GET may be kept unasked; 0: ask each time.", least=0, most=31_536_000
     )
     cors_origin: str | None = _option(None, "Origins whose pages may call the API, with commas between; * is any.")
     explain: bool = _option(True, "Answer /v1/explain, which shows counts of the shop's log.")
-    metrics: bool = _option(True, "Count what is answered, and tell it at /metrics.")
+    metrics: bool = _option(True, "Count what is answered, and report it at /metrics.")
     log_requests: bool = _option(False, "Write a line to standard output for each request, without its query.")
     log_queries: bool = _option(False, "In that line, and in traces, the query too, personal data taken out.")
-    log_format: LogFormat = _option("text", "Of lines of log; with json those on standard error too.")
+    log_format: LogFormat = _option("text", "Format of log lines; with json also of those on standard error.")
     misses: Path | None = _option(None, "Keep queries without a precomputed answer in this folder.")
     misses_share: float = _option(1.0, "Of those queries, the share that is kept.", least=0, most=1)
     misses_megabytes: int = _option(64, "What each worker keeps of them.", least=1, most=100_000)
@@ -107,7 +110,7 @@ class Settings:
 
     @property
     def wait_us(self) -> int | None:
-        """How long a query waits for others, or None where each goes by itself."""
+        """How long a query waits for others; None where what came in one turn of the event loop is answered at once."""
         if self.batch_max <= 1:
             return None
         return _CUDA_WAIT_US if self.batch_wait_us is None and self.provider == "cuda" else self.batch_wait_us
