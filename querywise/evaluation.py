@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -279,8 +279,8 @@ class _Measured:
             "release": manifest.release,
             "compared with": self._base.id if self._base else f"nothing: {self._unread or 'no other release is there'}",
             "answers of": ", ".join(manifest.models),
-            "prompts": ", ".join(manifest.prompts),
-            "queries": ", ".join(f"{count:,} {tier}" for tier, count in manifest.counts.items()),
+            "prompts": ", ".join(dict.fromkeys(one for name in manifest.prompts for one in name.split("+"))),
+            "queries": _queries_of(manifest.counts),
         }
         return found | {f"{name} fingerprint": value[:12] for name, value in manifest.fingerprints.items()}
 
@@ -290,6 +290,12 @@ class _Measured:
         wanted |= {one.query for one in replayed.harmed} if replayed else set()
         contexts = ((normalise(query), self._contexts.get(normalise(query))) for query in sorted(wanted))
         return {query: tuple(_said_of(context, self._candidate.taxonomy)) for query, context in contexts if context}
+
+
+def _queries_of(counts: Mapping[str, int]) -> str:
+    tiers = ", ".join(f"{counts[tier]:,} {tier}" for tier in ("head", "torso", "tail") if tier in counts)
+    content = f"; content for {counts['contents']:,}" if counts.get("contents") else ""
+    return f"{counts['labelled']:,} ({tiers}){content}"
 
 
 def _said_of(context: DomainContext, taxonomy: Taxonomy) -> Iterator[str]:

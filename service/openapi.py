@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -103,6 +104,8 @@ class SuggestRequest:
     limit: _Limit | None = None
 
 
+_SECTION: Final = re.compile(r"\n\n(Attributes|Raises):\n")
+_ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {5,}.+)*)", re.MULTILINE)
 _OPEN: Final = ("/healthz", "/readyz")
 _UNUSED: Final = ("HTTPValidationError", "ValidationError")
 _QUERY = "1% milk"
@@ -191,10 +194,19 @@ def describe(schema: dict[str, Any], settings: Settings) -> dict[str, Any]:
             if path not in _OPEN:
                 operation["security"] = [{}, {"key": []}]  # with the first, where the service has no keys
     schema["components"]["schemas"] = {
-        name: model for name, model in schema["components"]["schemas"].items() if name not in _UNUSED
+        name: _told(model) for name, model in schema["components"]["schemas"].items() if name not in _UNUSED
     }
     schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return schema
+
+
+def _told(model: dict[str, Any]) -> dict[str, Any]:
+    """Return a model whose docstring is for callers: attributes stand beside their fields, and None is null."""
+    lead, *sections = _SECTION.split(model["description"].replace("None", "null"))
+    attributes = dict(zip(sections[::2], sections[1::2], strict=True)).get("Attributes", "")
+    said = {name: {"description": " ".join(line.split())} for name, line in _ATTRIBUTE.findall(attributes)}
+    fields = {name: field | said.get(name, {}) for name, field in model["properties"].items()}
+    return model | {"description": lead, "properties": fields}
 
 
 def _bound(schemas: dict[str, Any], settings: Settings) -> None:

@@ -18,7 +18,18 @@ from evals.evaluation.words import (
 )
 from evals.gate import ZEROS, Check
 
-__all__ = ["against_base", "asked", "demanded", "found", "judge_task", "reason", "tip", "title", "zero_words"]
+__all__ = [
+    "against_base",
+    "asked",
+    "demanded",
+    "found",
+    "is_uncompared",
+    "judge_task",
+    "reason",
+    "tip",
+    "title",
+    "zero_words",
+]
 
 _ZEROS: Final[Mapping[str, str]] = {str(name): what for name, what in ZEROS.items()}
 _SERVICE: Final[Mapping[str, str]] = {
@@ -87,6 +98,11 @@ def found(check: Check) -> str:
     if check.measure in ("unscored", "coverage"):
         return percent(check.figure)
     return f"{check.figure:,.0f}" if check.kind == "zero" else f"{check.figure:g}"
+
+
+def is_uncompared(check: Check) -> bool:
+    """Return whether a check passed for want of a release to compare with."""
+    return check.verdict == "PASS" and check.kind == "no_regression" and check.gain is None
 
 
 def against_base(check: Check) -> str:

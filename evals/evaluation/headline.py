@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evals.evaluation.check_words import against_base, found, judge_task, reason, title, zero_words
+from evals.evaluation.check_words import against_base, found, is_uncompared, judge_task, reason, title, zero_words
 from evals.evaluation.words import capital, counted, slice_words
 from evals.gate import Check, Decision, GateVerdict
 from evals.verdict import about
@@ -63,12 +63,17 @@ def steps(decision: Decision) -> tuple[str, ...]:
 
 
 def _passed(decision: Decision) -> str:
-    checks = len(decision.checks)
-    held = {1: "its one check holds", 2: "both its checks hold"}.get(checks, f"all {checks:,} checks hold")
-    if not any(check.kind in ("absolute", "no_regression") for check in decision.checks):
-        return f", {held}, though none of them asks how good the answers are"
-    gained = next((check for check in decision.checks if check.kind == "no_regression" and check.gain), None)
-    return f", {held}{f'; {against_base(gained)}' if gained else ''}"
+    held = [check for check in decision.checks if not is_uncompared(check)]
+    uncompared = len(decision.checks) - len(held)
+    if uncompared:
+        said = counted(len(held), "check holds", "checks hold")
+    else:
+        said = {1: "its one check holds", 2: "both its checks hold"}.get(len(held), f"all {len(held):,} checks hold")
+    if not any(check.kind in ("absolute", "no_regression") for check in held):
+        said += ", though none of them asks how good the answers are"
+    gained = next((check for check in held if check.kind == "no_regression" and check.gain), None)
+    compared = f"; {against_base(gained)}" if gained else ""
+    return f", {said}{compared}{f'; {uncompared:,} had nothing to compare with' if uncompared else ''}"
 
 
 def _failed(decision: Decision) -> str:

@@ -14,7 +14,7 @@ from domain.understanding import Category
 from evals.cells import table
 from evals.compared_query import ComparedAnswer, ComparedQuery
 from evals.evaluation.changes import HEADLINE, by_traffic, changed_slices, of_slice, withheld
-from evals.evaluation.check_words import asked, found, title
+from evals.evaluation.check_words import asked, found, is_uncompared, title
 from evals.evaluation.evaluation import Evaluation
 from evals.evaluation.headline import headline, in_order, steps
 from evals.evaluation.missing import MISSING, missing
@@ -64,7 +64,8 @@ def _verdict(evaluation: Evaluation) -> Iterator[str]:
 def _checks(evaluation: Evaluation) -> Iterator[str]:
     checks = in_order(evaluation.decision)
     shown = [check for check in checks if check.verdict != "PASS"]
-    passed = len(checks) - len(shown)
+    uncompared = sum(map(is_uncompared, checks))
+    passed = len(checks) - len(shown) - uncompared
     if shown:
         yield "### Checks that did not pass"
         yield ""
@@ -72,7 +73,7 @@ def _checks(evaluation: Evaluation) -> Iterator[str]:
         yield from table(head, (_check(check) for check in shown[:_CHECKS]))
         yield ""
     more = f"{counted(len(shown) - _CHECKS, 'more', 'more')} did not; " if len(shown) > _CHECKS else ""
-    yield f"{more}{counted(passed, 'check')} passed."
+    yield f"{more}{counted(passed, 'check')} passed{f', {uncompared:,} not compared' if uncompared else ''}."
     yield ""
 
 

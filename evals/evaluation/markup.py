@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Child", "Column", "Html", "element", "joined", "note", "section", "table", "term"]
+__all__ = ["Child", "Column", "Html", "coded", "element", "joined", "note", "section", "table", "term"]
 
 
 class Html(str):
@@ -40,6 +40,11 @@ def joined(children: Iterable[Child], between: str = "") -> Html:
     """Return markup and escaped texts one after the other."""
     parts = (child if isinstance(child, Html) else html.escape(child) for child in children if child is not None)
     return Html(html.escape(between).join(parts))
+
+
+def coded(text: str) -> Html:
+    """Return words of ours, with what stands between backticks as code."""
+    return joined(element("code", part) if at % 2 else part for at, part in enumerate(text.split("`")))
 
 
 def note(*children: Child) -> Html:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from evals.evaluation.evaluation import Evaluation
+from evals.evaluation.markup import Html, coded, note
 
-__all__ = ["MISSING", "Absent", "missing"]
+__all__ = ["MISSING", "Absent", "absent", "missing"]
 
 Absent = Literal["report", "base", "robustness", "replay", "agreements", "figures", "calibration", "spent"]
 
@@ -24,6 +25,11 @@ MISSING: Final[Mapping[Absent, str]] = {
     "spent": "The cost is not known: the ledger of the work folder is empty.",
 }
 """Each part, and its line."""
+
+
+def absent(name: Absent) -> Html:
+    """Return the line of a part as small print."""
+    return note(coded(MISSING[name]))
 
 
 def missing(evaluation: Evaluation) -> Iterator[Absent]:

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Final
 
 from evals.evaluation.changes import HEADLINE, by_traffic, changed_slices, f1_gain, of_slice
-from evals.evaluation.check_words import demanded, found, title
+from evals.evaluation.check_words import demanded, found, is_uncompared, title
 from evals.evaluation.evaluation import Evaluation
 from evals.evaluation.headline import headline, in_order, steps
 from evals.evaluation.missing import MISSING, missing
@@ -55,10 +55,12 @@ def _about(evaluation: Evaluation) -> Iterator[str]:
         if evaluation.report
         else "no labels"
     )
-    passed, checks = len(evaluation.decision.named("PASS")), len(evaluation.decision.checks)
+    checks = evaluation.decision.checks
+    uncompared = sum(map(is_uncompared, checks))
+    passed = len(evaluation.decision.named("PASS")) - uncompared
     yield from _wrapped(
         f"{plain(evaluation.shop)}, release {plain(evaluation.candidate)}, {base}, {labels}; "
-        f"{passed:,} of {counted(checks, 'check')} passed"
+        f"{passed:,} of {counted(len(checks), 'check')} passed{f', {uncompared:,} not compared' if uncompared else ''}"
     )
     yield ""
 

@@ -112,8 +112,12 @@ def number(value: float, *, signed: bool = False) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share in percent, to one place at most, or a dash."""
-    return "–" if share is None else f"{100 * share:.1f}%".replace(".0%", "%")
+    """Return a share in percent, to one place at most, or a dash; only what is nothing or all is said to be."""
+    if share is None:
+        return "–"
+    if 0 < share < 0.0005:
+        return "under 0.1%"
+    return "over 99.9%" if 0.9995 <= share < 1 else f"{100 * share:.1f}%".replace(".0%", "%")
 
 
 def counted(n: int, one: str, many: str = "") -> str:

@@ -1,7 +1,7 @@
 // The understanding of a query: coloured spans, facts, breadcrumb paths with their confidence, rewrites by type.
 
-import { at, bar, chip, facts, fill, make, path, percent } from "./playground.parts.js";
-import { REASONS, REWRITES, SOURCES, SPECIFICITY, TYPES } from "./playground.words.js";
+import { at, bar, chip, facts, make, path, percent, times } from "./playground.parts.js";
+import { NO_CATEGORY, REASONS, REWRITES, SOURCES, SPECIFICITY, TYPES } from "./playground.words.js";
 
 export function drawAnswer(answer, milliseconds, serving) {
   at("spans").replaceChildren(...spans(answer));
@@ -11,7 +11,6 @@ export function drawAnswer(answer, milliseconds, serving) {
   drawFacts(answer, milliseconds, serving);
   at("categories").replaceChildren(...categories(answer));
   at("rewrites").replaceChildren(...rewrites(answer));
-  at("said").textContent = summary(answer);
 }
 
 export function spans(answer) {
@@ -37,7 +36,9 @@ function plain(characters) {
 }
 
 export function source(answer) {
-  return make("span", { className: `source s-${answer.source}` }, SOURCES[answer.source] ?? answer.source);
+  // Without a student the fallback lists the categories whose names are nearest, and is sure of none.
+  const name = answer.source === "fallback" && answer.categories.length ? "Nearest by name" : SOURCES[answer.source];
+  return make("span", { className: `source s-${answer.source}` }, name ?? answer.source);
 }
 
 export function specificity(value) {
@@ -60,8 +61,7 @@ function drawFacts(answer, milliseconds, serving) {
 
 export function categories(answer) {
   if (answer.categories.length) return answer.categories.map(category);
-  const none = answer.reason === "empty_query" ? "Type something to see categories." : "No category: the service would rather abstain than guess.";
-  const item = make("li", { className: "none" }, none);
+  const item = make("li", { className: "none" }, NO_CATEGORY[answer.reason] ?? "No category.");
   if (answer.reason === "abstained_low_confidence") item.append(" ", nearly());
   return [item];
 }
@@ -89,9 +89,9 @@ export function rewrites(answer) {
   });
 }
 
-function summary(answer) {
+export function summary(answer) {
   const [first] = answer.categories;
   const sure = first && first.confidence !== null ? `, ${percent(first.confidence)}` : "";
   const found = first ? `${first.path.at(-1)}${sure}` : "no category";
-  return `${answer.normalized || "The query"}: ${found}. ${answer.rewrites.length} rewrites, ${answer.annotations.length} annotations.`;
+  return `${answer.normalized || "The query"}: ${found}. ${times(answer.rewrites.length, "rewrite")}, ${times(answer.annotations.length, "annotation")}.`;
 }

@@ -1,4 +1,4 @@
-// Head against tail: the precomputed answer beside what the student alone would say.
+// The precomputed answer beside what the student alone would say.
 
 import { categories, rewrites, source, spans, specificity } from "./playground.answer.js";
 import { at, card, count, facts, make } from "./playground.parts.js";

@@ -4,16 +4,18 @@ import { call } from "./playground.calls.js";
 import { at, chip, fill, make, path } from "./playground.parts.js";
 import { keepRaw } from "./playground.raw.js";
 import { tabs } from "./playground.tabs.js";
+import { retry } from "./playground.trouble.js";
 
 const KINDS = ["substitutes", "complements"];
+const TITLES = { substitutes: "Substitutes", complements: "Complements" };
 const LEADS = {
   few_results: "the search has few results", many_results: "the search has results enough",
-  scarce: "the shop has little of what is asked", stocked: "nothing says that the shop is short of it",
+  scarce: "the shop has little of what is asked", stocked: "the shop is not known to be short of what is asked",
 };
 const EMPTY = {
   none_known: "None are known for this query.", all_shown: "The page shows all of them already.",
   nothing_known: "Nothing is known for this query, and an empty list is better than filler.",
-  empty_query: "Type something to see products.",
+  empty_query: "No products: nothing is left of the query after normalisation.",
 };
 const SUGGESTED = { next: "searched next", exploratory: "to explore" };
 
@@ -24,10 +26,22 @@ let asked = null; // the query as it was sent, and its answer
 let running = new AbortController();
 
 export async function discover(query, answer) {
-  if (asked?.query !== query) shown.clear();
+  if (asked?.query !== query) clear();
   asked = { query, answer };
   suggest();
   await refresh(true);
+}
+
+// What is drawn, ticked and counted belongs to one query.
+function clear() {
+  shown.clear();
+  drawShown();
+  at("results").value = "";
+  at("lead").hidden = at("discover-trouble").hidden = true;
+  for (const kind of KINDS) {
+    at(`panel-${kind}`).replaceChildren();
+    at(`tab-${kind}`).textContent = TITLES[kind];
+  }
 }
 
 async function suggest() {
@@ -49,7 +63,7 @@ async function refresh(follow) {
   const body = { query: query.toWellFormed?.() ?? query, shown: [...shown], result_count: count === "" ? null : Number(count) };
   try {
     const { ok, said, problem } = await call("v1/discover", { body, signal });
-    if (!ok) return complain(problem.detail);
+    if (!ok) return complain(problem, follow);
     await look(said, signal);
     if (asked.query !== query) return;
     keepRaw("discover", { said, query, body });
@@ -60,8 +74,8 @@ async function refresh(follow) {
   }
 }
 
-function complain(detail) {
-  at("discover-trouble").textContent = detail;
+function complain(problem, follow) {
+  at("discover-trouble").replaceChildren(problem.detail, ...retry(problem, () => refresh(follow)));
   at("discover-trouble").hidden = false;
 }
 
@@ -85,16 +99,16 @@ function draw(found, follow) {
     const ideas = ideasOf(found, kind);
     fill(`panel-${kind}`, ideas.map(drawIdea), EMPTY[found.empty[kind]] ?? "");
     at(`tab-${kind}`).replaceChildren(
-      kind === "substitutes" ? "Substitutes" : "Complements", make("small", {}, String(ideas.length)),
+      TITLES[kind], make("small", {}, String(ideas.length)),
       ...(found.lead === kind && ideas.length ? [make("b", {}, "leads")] : []),
     );
   }
-  if (follow) choose(found.lead);
-  const lead = found.lead === "substitutes" ? "Substitutes" : "Complements";
-  const any = KINDS.some((kind) => ideasOf(found, kind).length);
-  at("lead").replaceChildren(any ? `${lead} lead: ${LEADS[found.lead_reason] ?? found.lead_reason}.` : "");
-  at("lead").hidden = !any;
-  if (found.borrowed_from) at("lead").append(" Borrowed from ", make("q", {}, found.borrowed_from), ".");
+  const filled = KINDS.filter((kind) => ideasOf(found, kind).length);
+  const leads = filled.includes(found.lead);
+  if (follow) choose(leads ? found.lead : filled[0] ?? found.lead);
+  at("lead").replaceChildren(leads ? `${TITLES[found.lead]} lead: ${LEADS[found.lead_reason] ?? found.lead_reason}. ` : "");
+  if (found.borrowed_from && filled.length) at("lead").append("Borrowed from ", make("q", {}, found.borrowed_from), ".");
+  at("lead").hidden = !at("lead").textContent;
   drawShown();
 }
 
@@ -170,4 +184,11 @@ function drawShown() {
 const choose = tabs(KINDS);
 
 let waiting;
-at("results").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => asked && refresh(true), 150); });
+at("results").addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(async () => {
+    if (!asked) return;
+    await refresh(true);
+    if (at("discover-trouble").hidden) at("said").textContent = at("lead").textContent;
+  }, 150);
+});

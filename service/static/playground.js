@@ -1,7 +1,7 @@
 // The playground: asks what is typed, and hands the answer to the modules that draw it, each named by what it draws.
 
 import { read, settle, write } from "./playground.address.js";
-import { drawAnswer } from "./playground.answer.js";
+import { drawAnswer, summary } from "./playground.answer.js";
 import { call, spent } from "./playground.calls.js";
 import { drawCompare } from "./playground.compare.js";
 import { discover } from "./playground.discover.js";
@@ -29,6 +29,7 @@ const choose = tabs(VIEWS, (name) => {
 });
 
 async function ask({ typing = false, keep = false } = {}) {
+  clearTimeout(saying);
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -43,6 +44,7 @@ async function ask({ typing = false, keep = false } = {}) {
     const { ok, said, problem } = await call("v1/understand", { body, signal });
     if (!ok) return refuse(problem);
     accept(query, said, spent("v1/understand"));
+    say(summary(said), { typing });
     await explain();
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -67,16 +69,24 @@ function rest() {
   at("said").textContent = "";
 }
 
+// A screen reader tells the answer once the typing has stopped, not one for each letter.
+let saying;
+function say(text, { typing }) {
+  saying = setTimeout(() => { at("said").textContent = text; }, typing ? 700 : 0);
+}
+
 function refuse(problem) {
   complain(problem, begin);
   if (problem.status >= 400 && problem.status < 500 && ![401, 403, 429].includes(problem.status)) input.setAttribute("aria-invalid", "true");
   at("result").classList.add("stale");
+  at("result").inert = true;
 }
 
 function accept(query, answer, milliseconds) {
   calm();
   input.removeAttribute("aria-invalid");
   at("result").classList.remove("stale");
+  at("result").inert = false;
   at("result").hidden = false;
   at("idle").hidden = true;
   if (about && ![about.release, about.other?.release].includes(answer.release)) introduce();
@@ -93,20 +103,16 @@ async function explain() {
   const query = shown;
   if (query === null || query === explained || view === "answer") return;
   const { signal } = running;
-  const panels = ["compare", "why"].map((name) => at(`panel-${name}`));
+  const note = (text) => { for (const name of ["compare", "why"]) at(`panel-${name}`).replaceChildren(make("p", { className: "agreement a-none" }, text)); };
   try {
     const { ok, said, problem } = await call(`v1/explain?q=${encodeURIComponent(query.toWellFormed?.() ?? query)}`, { signal });
     if (query !== shown) return;
-    if (ok) {
-      explained = query;
-      keepRaw("explain", { said, query });
-      drawCompare(said, about);
-      drawWhy(said);
-    } else {
-      const off = problem.status === 404;
-      const text = off ? "Explanations are switched off on this service." : `${problem.title}. ${problem.detail}`;
-      for (const panel of panels) panel.replaceChildren(make("p", { className: "agreement a-none" }, text));
-    }
+    if (!ok) return note(problem.status === 404 ? "Explanations are switched off on this service." : `${problem.title}. ${problem.detail}`);
+    explained = query;
+    keepRaw("explain", { said, query });
+    if (!said.normalized) return note("Nothing is left of this query after normalisation.");
+    drawCompare(said, about);
+    drawWhy(said);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
@@ -120,15 +126,17 @@ function look({ query, view: wanted }) {
 }
 
 // Asking for what is a click away is done with; the heading has the focus, so that Tab goes on from the answer.
-document.addEventListener("ask", (event) => {
+document.addEventListener("ask", async (event) => {
   clearTimeout(waiting);
   input.value = event.detail;
   settle();
-  ask();
+  const asking = ask();
   remember(event.detail);
   drawRecent();
   scrollTo({ top: 0 });
-  at("result").hidden ? input.focus() : at("h-query").focus({ preventScroll: true });
+  await asking;
+  if (input.value !== event.detail) return;
+  at("result").hidden || at("result").inert ? input.focus() : at("h-query").focus({ preventScroll: true });
 });
 
 document.addEventListener("look", (event) => { at(`tab-${event.detail}`).click(); at(`tab-${event.detail}`).focus(); });
@@ -147,11 +155,12 @@ at("ask").addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
   if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, textarea, select")) {
     event.preventDefault();
     input.focus();
     input.select();
-  } else if (event.key === "Escape" && !at("release").hidden) {
+  } else if (event.key === "Escape" && !at("release").hidden && event.target !== input) {
     toggleRelease(false);
     at("release-toggle").focus();
   } else if (event.key === "Escape") {

@@ -23,12 +23,13 @@ export function percent(share) {
 }
 
 export const count = (number) => number.toLocaleString("en");
+export const times = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
 
 // A share from 0 to 1 as a bar; `need` is where it would have to reach. Whoever calls writes the number beside it.
 export function bar(share, need = null) {
   const track = make("div", { className: "track", ariaHidden: "true" }, make("i"));
   track.firstChild.style.setProperty("--share", Math.min(Math.max(share, 0), 1));
-  if (need !== null && need <= 1) {
+  if (need !== null) {
     const mark = make("b");
     mark.style.setProperty("--need", need);
     track.append(mark);

@@ -26,7 +26,7 @@ function keep() {
 }
 
 export function drawRecent() {
-  at("recent").replaceChildren(...queries.map((query) => make("li", {}, chip(query))));
+  at("recent").replaceChildren(...queries.map((query) => make("li", {}, Object.assign(chip(query), { title: query }))));
   at("recent-row").hidden = !queries.length;
 }
 

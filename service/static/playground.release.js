@@ -26,16 +26,24 @@ function details(about, said) {
   const rows = [["Gate", make("b", {}, said), ...(gate?.look ? [`decided ${day(gate.decided)}, look ${gate.look}, compared with ${gate.base ?? "no other release"}`] : [])]];
   if (gate?.failed.length) rows.push(["Failed", list(gate.failed)]);
   if (gate?.inconclusive.length) rows.push(["Not settled", list(gate.inconclusive)]);
-  rows.push(["Built", day(about.created)], ["Answers", Object.entries(lineage.counts).map(([tier, number]) => `${count(number)} ${tier}`).join(", ")]);
+  rows.push(["Built", day(about.created)], ["Answers", answers(lineage.counts)]);
   if (about.other) rows.push(["Beside it", `${about.other.release}, ${about.other.shadow ? "compared with" : "answering"} ${percent(about.other.share)} of the requests`]);
   rows.push(["Student", about.provider ? `runs on ${about.provider.replace("ExecutionProvider", "")}` : "none"]);
-  rows.push(["Models", lineage.models.join(", ") || "none"], ["Prompts", ...lineage.prompts.map((prompt) => make("code", {}, prompt))]);
+  rows.push(["Models", lineage.models.join(", ") || "none"], ["Prompts", ...promptsOf(lineage.prompts).map((prompt) => make("code", {}, prompt))]);
   rows.push(["Content", make("code", { title: lineage.content }, lineage.content.slice(0, 12))]);
   const found = facts(rows);
   found.className = "rows";
   return found;
 }
 
+function answers({ labelled, contents, ...tiers }) {
+  const each = Object.entries(tiers).map(([tier, number]) => `${count(number)} ${tier}`).join(", ");
+  const content = contents ? `; content for ${count(contents)}` : "";
+  return `${count(labelled)} ${labelled === 1 ? "query" : "queries"} (${each})${content}`;
+}
+
+// A label that two prompts made names both.
+const promptsOf = (ids) => [...new Set(ids.flatMap((id) => id.split("+")))];
 const list = (names) => make("ul", {}, ...names.map((name) => make("li", {}, name)));
 
 export function toggleRelease(open = at("release").hidden) {

@@ -4,24 +4,24 @@ import { hasKey, useKey } from "./playground.calls.js";
 import { at, make } from "./playground.parts.js";
 
 let again = () => {};
-let ticking;
 
-export function complain(problem, retry) {
-  clearInterval(ticking);
-  again = retry;
+export function complain(problem, begin) {
+  again = begin;
   const { status } = problem;
   const locked = status === 401 || status === 403;
   const detail = make("span", {}, status === 401 && !hasKey() ? "This service asks for an API key." : problem.detail);
   at("trouble").replaceChildren(make("strong", {}, problem.title), detail);
   at("trouble").hidden = false;
   at("key").hidden = !locked;
-  if (status === 0 || status === 429 || status >= 500) at("trouble").append(retryButton(problem.wait));
+  at("trouble").append(...retry(problem, () => again()));
 }
 
-function retryButton(wait) {
+// A button, after the wait that the service asked for; none where the same request would be refused again.
+export function retry({ status, wait }, then) {
+  if (status !== 0 && status !== 429 && status < 500) return [];
   const button = make("button", { type: "button", className: "toggle" }, "Try again");
-  button.addEventListener("click", () => again());
-  if (!wait) return button;
+  button.addEventListener("click", then);
+  if (!wait) return [button];
   const until = Date.now() + wait * 1000;
   const tell = () => {
     const left = Math.ceil((until - Date.now()) / 1000);
@@ -29,13 +29,12 @@ function retryButton(wait) {
     button.textContent = left > 0 ? `Try again in ${left} s` : "Try again";
     if (left <= 0) clearInterval(ticking);
   };
+  const ticking = setInterval(tell, 500);
   tell();
-  ticking = setInterval(tell, 500);
-  return button;
+  return [button];
 }
 
 export function calm() {
-  clearInterval(ticking);
   again = () => {};
   at("trouble").hidden = at("key").hidden = true;
 }

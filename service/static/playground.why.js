@@ -1,17 +1,17 @@
 // Why a query is answered as it is: what the log says, where each part comes from, and how the student decides.
 
-import { at, bar, card, chip, count, facts, make, path, percent } from "./playground.parts.js";
+import { at, bar, card, chip, count, facts, make, path, percent, times } from "./playground.parts.js";
 import { PARTS, TIERS } from "./playground.words.js";
 
 export function drawWhy({ head, student, why }) {
-  const found = [lead(head, why)];
+  const found = [lead(head, student, why)];
   if (why.evidence) found.push(evidence(why.evidence, (head?.categories ?? []).map((category) => category.path)));
   if (why.origin) found.push(origin(why));
   if (why.steps.length) found.push(steps(why.steps, student));
   at("panel-why").replaceChildren(...found);
 }
 
-function lead(head, { served, tier, origin: made, evidence: log }) {
+function lead(head, student, { served, tier, origin: made, evidence: log }) {
   const text = make("p", { className: "agreement a-none" });
   if (head && made) {
     const within = log ? ", shown what the log says of this query" : ", without evidence: the log says too little of this query";
@@ -20,6 +20,8 @@ function lead(head, { served, tier, origin: made, evidence: log }) {
     text.append(make("strong", {}, "Precomputed."), " This release keeps no reasons: build a new one to see the evidence and the prompt behind its answers.");
   } else if (served === "student") {
     text.append(make("strong", {}, "The student answered."), " The query has no label, so there is no evidence to show; what it was sure of is below.");
+  } else if (!student) {
+    text.append(make("strong", {}, "There is no student to ask."), " A query without a label is searched for in the taxonomy.");
   } else {
     text.append(make("strong", {}, "Nobody was sure enough."), " The query has no label, and an empty answer is better than a wrong one.");
   }
@@ -48,7 +50,6 @@ function tilesOf(pairs) {
 const ranked = (name, ...notes) => make("li", {}, make("span", {}, name), ...notes.map((note) => make("small", {}, note)));
 const chosen = ({ name, value, share, lift }) => ranked(`${name.replaceAll("_", " ")}: ${value}`, percent(share), `${lift < 10 ? lift.toFixed(1) : count(Math.round(lift))}× usual`);
 const followed = ({ query, count: often }) => make("li", {}, chip(query, `${count(often)}×`));
-const times = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
 const listed = (title, tag, className, items) => make("div", {}, make("h3", {}, title), make(tag, { className, ariaLabel: title }, ...items));
 
 function demand(categories, answered) {
@@ -78,14 +79,16 @@ function origin({ origin: made, parts }) {
 
 function steps(walked, student) {
   const rows = walked.map((step) => {
-    const need = step.threshold > 1 ? "never answered at this depth" : `needs ${percent(step.threshold)}`;
     const name = path(step.path);
+    if (step.threshold > 1) return make("li", {}, name, make("small", {}, "never answered at this depth"));
     if (step.answered) name.append(make("b", { className: "tag" }, "sure enough"));
-    return make("li", {}, name, make("div", { className: "sure" }, bar(step.chance, step.threshold), make("b", {}, percent(step.chance))), make("small", {}, need));
+    const chance = make("div", { className: "sure" }, bar(step.chance, step.threshold), make("b", {}, percent(step.chance)));
+    return make("li", {}, name, chance, make("small", {}, `needs ${percent(step.threshold)}`));
   });
   const about = "From the likeliest category up the tree, until one is sure enough; the line marks what it needs.";
   const end = walked.at(-1).answered ? "" : " None is, so the student abstains.";
-  const box = card("How the student decides", make("p", { className: "note" }, about + end), make("ol", { className: "categories" }, ...rows));
+  const depths = " Chances are calibrated for each depth, so a parent's may be a little lower.";
+  const box = card("How the student decides", make("p", { className: "note" }, about + end + depths), make("ol", { className: "categories" }, ...rows));
   if (student?.borrowed_from) box.append(make("p", { className: "note" }, "Its rewrites are those of ", chip(student.borrowed_from), ", a labelled query that says nearly the same."));
   return box;
 }

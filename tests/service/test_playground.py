@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -142,7 +143,21 @@ def test_a_typed_query_is_drawn(page, release):
     assert page.locator(".dots .on").count() == 3
     assert release.id in page.inner_text("#serving")
     assert page.locator(".verdict").all_inner_texts() == ["–\nno verdict"] and page.is_hidden("#override")
-    assert page.inner_text("#said") == "vernors soda: Ginger Ale, 97%. 2 rewrites, 2 annotations."
+    playwright.expect(page.locator("#said")).to_have_text("vernors soda: Ginger Ale, 97%. 2 rewrites, 2 annotations.")
+
+
+def test_an_answer_is_told_once_the_typing_has_stopped(page):
+    page.clock.install(time=0)
+    page.reload()
+    page.clock.pause_at(10_000)
+    for query in ("cofe", "cofee"):
+        page.fill("#query", query)
+        page.clock.run_for(150)
+        playwright.expect(page.locator("#raw")).to_contain_text(json.dumps(query))
+        page.clock.run_for(500)
+        assert page.inner_text("#said") == ""
+    page.clock.run_for(250)
+    assert page.inner_text("#said").startswith("cofee: ") and " 1 rewrite, " in page.inner_text("#said")
 
 
 _AT = datetime(2026, 11, 21, 13, tzinfo=UTC)
@@ -194,6 +209,8 @@ def test_a_release_that_was_refused_and_one_that_gets_a_share_are_told(browser, 
         "at": "2026-11-22T13:00:00Z",
     }
     told["other"] = {"release": "2026-11-22-two", "share": 0.05, "shadow": False}
+    told["lineage"]["prompts"] = ["understand@1#aa", "understand@1#aa+discover@1#bb"]
+    told["lineage"]["counts"] = {"head": 2, "torso": 1, "tail": 0, "labelled": 1003, "contents": 4}
     page.route("**/v1/release", lambda route: route.fulfill(json=told))
     page.goto(address)
     playwright.expect(page.locator("#refused")).to_have_text(
@@ -201,6 +218,8 @@ def test_a_release_that_was_refused_and_one_that_gets_a_share_are_told(browser, 
     )
     page.click("#release-toggle")
     playwright.expect(page.locator("#release")).to_contain_text("2026-11-22-two, answering 5% of the requests")
+    assert page.locator("#release code").all_inner_texts()[:2] == ["understand@1#aa", "discover@1#bb"]
+    assert "1,003 queries (2 head, 1 torso, 0 tail); content for 4" in page.inner_text("#release")
     assert page.evaluate("document.documentElement.scrollWidth") == 400
     page.close()
 
@@ -208,11 +227,35 @@ def test_a_release_that_was_refused_and_one_that_gets_a_share_are_told(browser, 
 def test_examples_and_rewrites_are_clicked_through(page):
     assert page.locator("#examples button").all_inner_texts()[:3] == ["protein", "1% milk", "vernors soda"]
     page.click("#examples button >> text=cofee")
+    # Whoever clicked by keyboard goes on from the answer, and a telephone shows no keyboard.
+    playwright.expect(page.locator("#h-query")).to_be_focused()
     page.click("#rewrites button >> text=coffee")
-    playwright.expect(page.locator("#facts dd").first).to_contain_text("Nobody was sure")
+    playwright.expect(page.locator("#facts dd").first).to_contain_text("Nearest by name")
     assert page.input_value("#query") == "coffee" and page.url.endswith("/#q=coffee")
-    # Whoever clicked by keyboard goes on from the answer.
-    assert page.evaluate("document.activeElement.id") == "h-query"
+    playwright.expect(page.locator("#h-query")).to_be_focused()
+
+
+def test_no_answer_says_why(page):
+    _ask(page, "!!!")
+    nothing = "No category: nothing is left of the query after normalisation."
+    assert page.inner_text("#facts dd .source") == "No answer" and page.inner_text("#categories") == nothing
+    for view in ("compare", "why"):
+        page.click(f"#tab-{view}")
+        playwright.expect(page.locator(f"#panel-{view}")).to_have_text(
+            "Nothing is left of this query after normalisation."
+        )
+    page.click("#tab-answer")
+    busy = {
+        **page.request.get(f"{page.url.partition('#')[0]}v1/understand?q=zzz").json(),
+        "reason": "degraded",
+        "categories": [],
+    }
+    page.route("**/v1/understand", lambda route: route.fulfill(json=busy))
+    _ask(page, "zzz")
+    playwright.expect(page.locator("#categories")).to_have_text(
+        "No category: part of the service is missing or busy; ask again."
+    )
+    assert page.inner_text("#facts dd .source") == "No answer"
 
 
 def test_no_confidence_is_said_in_words_and_has_no_bar(page):
@@ -277,8 +320,15 @@ def test_slash_goes_to_the_box_and_escape_empties_it(page):
     page.keyboard.press("End")
     page.keyboard.type("/2")
     assert page.input_value("#query") == "protein bars/2"
+    composing = "new KeyboardEvent('keydown', {key: 'Escape', bubbles: true, isComposing: true})"
+    page.evaluate(f"document.activeElement.dispatchEvent({composing})")
+    assert page.input_value("#query") == "protein bars/2"
+    page.click("#release-toggle")
+    page.focus("#query")
     page.keyboard.press("Escape")
     assert page.input_value("#query") == "" and page.is_hidden("#result") and page.is_visible("#idle")
+    assert page.is_visible("#release") and page.evaluate("document.activeElement.id") == "query"
+    page.click("#release-toggle")
     page.focus("#release-toggle")
     page.keyboard.press("Enter")
     playwright.expect(page.locator("#release")).to_contain_text("understand@1")
@@ -303,6 +353,12 @@ def test_recent_queries_are_kept_in_this_browser_and_forgotten_on_demand(page):
         page.fill("#query", f"protein {i}")
         page.press("#query", "Enter")
     playwright.expect(page.locator("#recent button")).to_have_count(8)
+    playwright.expect(page.locator("#recent button:visible")).to_have_count(3)  # the answer is what a telephone is for
+    page.fill("#query", "protein " * 20)
+    page.press("#query", "Enter")
+    first, second = page.locator("#recent button").first, page.locator("#recent button").nth(1)
+    playwright.expect(first).to_have_attribute("title", "protein " * 20)
+    assert first.bounding_box()["height"] == second.bounding_box()["height"]
     page.click("#forget")
     assert page.is_hidden("#recent-row") and page.evaluate("localStorage.length") == 0
     page.reload()
@@ -476,6 +532,21 @@ def test_why_shows_the_log_the_prompt_and_the_steps(explained_page):
     assert explained_page.url.endswith("#q=halfway&view=why")
 
 
+def test_a_depth_that_is_never_answered_has_no_chance(explained_page):
+    def never(route: Any) -> None:
+        told = route.fetch().json()
+        told["why"]["steps"][1]["threshold"] = 2.0
+        route.fulfill(json=told)
+
+    explained_page.route("**/v1/explain?*", never)
+    _ask(explained_page, "halfway")
+    explained_page.click("#tab-why")
+    steps = explained_page.locator("#panel-why .card").last
+    playwright.expect(steps.locator("small").last).to_have_text("never answered at this depth")
+    assert steps.locator(".sure").count() == 1
+    assert "Chances are calibrated for each depth" in steps.inner_text()
+
+
 def test_an_abstention_leads_to_its_reason(explained_page):
     _ask(explained_page, "lost lost")
     explained_page.click("text=See how close it came")
@@ -556,10 +627,10 @@ def test_what_may_pass_is_waited_for_and_tried_again(browser, release):
         busy.refusals = [(502, b"<html>bad gateway</html>", {b"content-type": b"text/html"})]
         page.fill("#query", "1% milk")
         playwright.expect(page.locator("#trouble")).to_contain_text("It answered with status 502.")
-        assert "stale" in page.get_attribute("#result", "class")
+        assert "stale" in page.get_attribute("#result", "class") and page.get_attribute("#result", "inert") is not None
         page.click("#trouble button")
         playwright.expect(page.locator("#raw")).to_contain_text('"1% milk"')
-        assert "stale" not in page.get_attribute("#result", "class")
+        assert "stale" not in page.get_attribute("#result", "class") and page.get_attribute("#result", "inert") is None
 
 
 def test_offline_is_said_and_ends_by_itself(page):
@@ -576,12 +647,15 @@ def test_texts_can_be_read_in_both_schemes(browser, explained_address, scheme):
     page = browser.new_page(viewport={"width": 400, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(f"{explained_address}/#q=sure&view=why")
     page.wait_for_selector("#panel-why .tiles")
-    assert page.evaluate(_LEAST_CONTRAST) >= 4.5  # WCAG 2.2, 1.4.3
+    assert page.evaluate(_CONTRASTS + " return Math.min(...texts());}") >= 4.5  # WCAG 2.2, 1.4.3
+    assert page.evaluate(_CONTRASTS + " return placeholder(query);}") >= 4.5
+    assert page.evaluate(_CONTRASTS + " return border(query);}") >= 3  # 1.4.11
     page.close()
 
 
-# The least contrast of any text with what is behind it, by the definition of WCAG; a canvas reads colours of any form.
-_LEAST_CONTRAST = """() => {
+# Contrasts of texts and borders with what is behind them, as WCAG defines them; a canvas reads colours of any form.
+_CONTRASTS = """() => {
+  const query = document.getElementById("query");
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgb = (colour) => {
     canvas.clearRect(0, 0, 1, 1);
@@ -599,15 +673,22 @@ _LEAST_CONTRAST = """() => {
     }
     return [255, 255, 255, 255];
   };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const texts = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!texts || !element.checkVisibility() || element.closest(".unseen")) continue;
-    const pair = [luminance(rgb(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => b - a);
-    found.push((pair[0] + 0.05) / (pair[1] + 0.05));
-  }
-  return Math.min(...found);
-}"""
+  const contrast = (colour, other) => {
+    const [high, low] = [luminance(colour), luminance(other)].sort((a, b) => b - a);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const text = (element, pseudo) => contrast(rgb(getComputedStyle(element, pseudo).color), behind(element));
+  const texts = () => [...document.querySelectorAll("body *")].filter((element) => {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    return own && element.checkVisibility() && !element.closest(".unseen");
+  }).map((element) => text(element));
+  const placeholder = (element) => text(element, "::placeholder");
+  const border = (element) => {
+    element.blur();
+    const line = rgb(getComputedStyle(element).borderTopColor);
+    return Math.min(contrast(line, behind(element)), contrast(line, behind(element.parentElement)));
+  };
+"""
 
 
 def test_everything_that_can_be_used_has_a_name(stocked_page):
@@ -672,6 +753,24 @@ def test_what_is_ticked_goes_and_comes_back(stocked_page):
     assert stocked_page.is_hidden("#shown-box")
 
 
+def test_products_of_one_query_never_stand_under_another(stocked_page):
+    _ask(stocked_page, "vernors soda")
+    stocked_page.fill("#results", "9")
+    playwright.expect(stocked_page.locator("#lead")).to_contain_text("Complements lead")
+    busy = {"title": "Busy", "detail": "There is more to do than can be done in time.", "field": None}
+    stocked_page.route("**/v1/discover", lambda route: route.fulfill(status=503, json=busy))
+    _ask(stocked_page, "protein")
+    trouble = stocked_page.locator("#discover-trouble")
+    playwright.expect(trouble).to_contain_text(busy["detail"])
+    assert stocked_page.locator(".product").count() == 0 and stocked_page.is_hidden("#lead")
+    assert stocked_page.input_value("#results") == ""
+    assert stocked_page.locator("#discover [role=tab]").all_inner_texts() == ["Substitutes", "Complements"]
+    stocked_page.unroute("**/v1/discover")
+    trouble.locator("button", has_text="Try again").click()
+    playwright.expect(stocked_page.locator("#panel-complements .title")).to_have_text(["Blueberries"])
+    assert trouble.is_hidden()
+
+
 def test_how_many_results_there_are_decides_what_leads(stocked_page):
     _ask(stocked_page, "vernors soda")
     for count, lead in (("9", "complements"), ("8", "substitutes"), ("", "substitutes")):
@@ -701,7 +800,9 @@ def test_a_suggestion_and_an_idea_are_clicked_through(stocked_page):
     assert stocked_page.input_value("#query") == "1% milk"
     # Its answer has an idea of its label's, and the release no content for it.
     playwright.expect(stocked_page.locator("#panel-substitutes .path")).to_have_text(["Dairy & EggsMilkPlant Milk"])
-    stocked_page.click("#tab-substitutes")
+    # Complements lead here, and there are none.
+    playwright.expect(stocked_page.locator("#tab-substitutes")).to_have_attribute("aria-selected", "true")
+    assert stocked_page.is_hidden("#lead")
     stocked_page.click("#panel-substitutes .chip")
     playwright.expect(stocked_page.locator("#raw")).to_contain_text('"plant milk"')
     playwright.expect(stocked_page.locator("#panel-complements")).to_contain_text("better than filler")
@@ -715,6 +816,33 @@ def test_reference_lists_every_operation_without_another_host(browser, address):
     page.wait_for_selector("#operations section")
     described = json.loads(page.request.get(f"{address}/openapi.json").body())["paths"]
     assert page.locator("#operations h3").count() == sum(len(methods) for methods in described.values()) > 9
-    assert page.locator("#Understanding td code").first.inner_text() == "query"
+    assert page.locator("#Understanding th[scope=row] code").first.inner_text() == "query"
+    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4')].map((heading) => +heading.tagName[1])")
+    assert all(below - above <= 1 for above, below in zip(levels, levels[1:], strict=False))
+    links = page.locator("#contents a")
+    assert links.count() == page.locator("section").count()
+    for link in links.all():
+        assert page.locator(f"[id='{(link.get_attribute('href') or '')[1:]}']").count() == 1
     assert hosts == {address.removeprefix("http://")}
+    page.close()
+
+
+def test_reference_has_what_a_field_is_beside_it(browser, address):
+    page = browser.new_page()
+    page.goto(f"{address}/docs#Discovered")
+    about = page.locator("#Discovered > p")
+    playwright.expect(about).to_have_text("Discovery content for one page.")
+    playwright.expect(about).to_be_in_viewport()  # though it is drawn later than the browser looks for it
+    row = page.locator("#Discovered tr", has=page.locator("th", has_text="borrowed_from"))
+    playwright.expect(row.locator("p")).to_have_text(
+        "The normalised query whose content it is, where it is another one's."
+    )
+    limit = page.locator("#DiscoverRequest tr", has=page.locator("th", has_text="limit"))
+    playwright.expect(limit.locator("small")).to_have_text("optional, at least 1, at most 50")
+    assert (
+        "``" not in page.inner_text("main") and page.locator("#DiscoverRequest > p code").first.inner_text() == "shown"
+    )
+    schemas = json.loads(page.request.get(f"{address}/openapi.json").body())["components"]["schemas"]
+    assert not re.search("Attributes:|Raises:|None", json.dumps(schemas))
+    assert schemas["Override"]["properties"]["by"]["description"] == "Who: the name of an account."
     page.close()

@@ -260,6 +260,10 @@ def test_tab_reaches_everything_and_space_ticks(page, server):
     assert page.evaluate("document.activeElement.id") == "query"  # which is what a screen reader reads next
 
 
+def test_the_question_comes_before_what_the_log_says(page):
+    assert page.locator("#answer").bounding_box()["y"] < page.locator(".log").bounding_box()["y"]
+
+
 def test_keys_and_agreement_are_shown_and_left(page):
     _press(page, "?")
     assert page.is_visible("#help")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evals.evaluation.evaluation import Evaluation
-from evals.evaluation.markup import Html, element, note, section, term
-from evals.evaluation.missing import MISSING
+from evals.evaluation.markup import Html, element, section, term
+from evals.evaluation.missing import absent
 from evals.evaluation.plots import diagram
 from evals.evaluation.sections.systems import role
 from evals.evaluation.words import counted, number, plain
@@ -38,5 +38,5 @@ def calibration_section(evaluation: Evaluation) -> Html:
         "Are confidences what they say?",
         "Of the categories given with a confidence of 0.8 about eight in ten should be right: then the dots lie on the "
         "diagonal. Below it a system is surer than it should be.",
-        element("div", *figures, class_="figures") if figures else note(MISSING["calibration"]),
+        element("div", *figures, class_="figures") if figures else absent("calibration"),
     )

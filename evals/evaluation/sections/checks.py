@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from evals.evaluation.check_words import asked, found, tip, title
+from evals.evaluation.check_words import asked, found, is_uncompared, tip, title
 from evals.evaluation.evaluation import Evaluation
 from evals.evaluation.headline import in_order
 from evals.evaluation.markup import Child, Column, Html, element, joined, note, section, table, term
@@ -30,9 +30,11 @@ def checks_section(evaluation: Evaluation) -> Html:
     axis = around_zero([check.gain for check in gains if check.gain], more=[_ROOM * check.bound for check in gains])
     shown = [check for check in checks if check.verdict != "PASS"]
     passed = [check for check in checks if check.verdict == "PASS"]
+    uncompared = sum(map(is_uncompared, passed))
+    left = f", {uncompared:,} not compared" if uncompared else ""
     folded = element(
         "details",
-        element("summary", f"{counted(len(passed), 'check')} passed"),
+        element("summary", f"{counted(len(passed) - uncompared, 'check')} passed{left}"),
         _table(passed, axis),
         open=not shown,
     )
@@ -72,7 +74,9 @@ def _table(checks: Sequence[Check], axis: Axis) -> Html:
 
 
 def _row(check: Check, axis: Axis) -> tuple[Child, ...]:
-    tone = _TONES[check.verdict]
+    tone, word = _TONES[check.verdict], _WORDS[check.verdict]
+    if is_uncompared(check):
+        tone, word = "flat", "not compared"
     named = element("span", title(check), title=tip(check) or None)
     queries = "item" if check.kind == "judge" else "query"
     many = "items" if check.kind == "judge" else "queries"
@@ -82,7 +86,7 @@ def _row(check: Check, axis: Axis) -> tuple[Child, ...]:
     why = None if silent else element("small", plain(check.reason, 240))
     return (
         joined([named, basis]),
-        element("span", _WORDS[check.verdict], class_=f"tag {tone}"),
+        element("span", word, class_=f"tag {tone}"),
         element("span", asked(check), class_="asked"),
         joined([element("span", found(check), class_="figure"), examples, why]),
         _bar(check, axis, tone),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from evals.consistency import RULES, VARIANTS, Moved, Mover, Robustness, RuleCount, Turnover
 from evals.estimates import Estimate
 from evals.evaluation.evaluation import Evaluation
-from evals.evaluation.markup import Column, Html, element, joined, note, section, table, term
-from evals.evaluation.missing import MISSING
+from evals.evaluation.markup import Column, Html, element, joined, section, table, term
+from evals.evaluation.missing import absent
 from evals.evaluation.plots import Axis, axis_of, interval_bar
 from evals.evaluation.sections.answers import query_text
 from evals.evaluation.words import capital, categories_line, counted, number, percent, plain
@@ -34,7 +34,7 @@ def consistency_section(evaluation: Evaluation) -> Html:
 
 
 def _untyped() -> list[Html]:
-    return [element("h3", "Queries typed in another way"), note(MISSING["robustness"])]
+    return [element("h3", "Queries typed in another way"), absent("robustness")]
 
 
 def _contradictions(counts: Sequence[RuleCount]) -> list[Html]:

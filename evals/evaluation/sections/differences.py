@@ -9,7 +9,7 @@ from evals.estimates import Estimate
 from evals.evaluation.changes import HEADLINE, is_shown, of_slice, shown_slices
 from evals.evaluation.evaluation import Evaluation
 from evals.evaluation.markup import Child, Column, Html, element, joined, note, section, table, term
-from evals.evaluation.missing import MISSING
+from evals.evaluation.missing import absent
 from evals.evaluation.plots import Axis, Tone, around_zero, axis_of, interval_bar, tone_of
 from evals.evaluation.words import capital, counted, explained, measure_words, number
 from evals.paired import LEAST_DISCORDANT
@@ -24,9 +24,9 @@ def differences_section(evaluation: Evaluation) -> Html:
     """Return both tables, or why there are none."""
     comparison = evaluation.comparison
     if comparison is None:
-        return section("differences", _TITLE, _LEAD, note(MISSING["base"]))
+        return section("differences", _TITLE, _LEAD, absent("base"))
     if comparison.quality is None:
-        return section("differences", _TITLE, _LEAD, note(MISSING["report"]))
+        return section("differences", _TITLE, _LEAD, absent("report"))
     rows = shown_slices(comparison)
     left = sum(HEADLINE in row.measures for row in comparison.rows) - 1 - len(rows)
     by_slice = [

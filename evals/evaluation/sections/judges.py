@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from evals.estimates import Estimate
 from evals.evaluation.evaluation import Evaluation
-from evals.evaluation.markup import Child, Column, Html, element, joined, note, section, table, term
-from evals.evaluation.missing import MISSING
+from evals.evaluation.markup import Child, Column, Html, element, joined, section, table, term
+from evals.evaluation.missing import absent
 from evals.evaluation.plots import Axis, Tone, axis_of, interval_bar
 from evals.evaluation.words import capital, counted, number, percent, plain
 from evals.judge import Coefficient, JudgeAgreement, JudgedFigure, Tally
@@ -19,15 +19,14 @@ _KAPPA = Axis(low=0.0, high=1.0)
 
 def judges_section(evaluation: Evaluation) -> Html:
     """Return agreements, then the judged figures, each beside the agreement of its judge."""
-    absent = note(MISSING["agreements"])
     return section(
         "judges",
         "The judges",
         "A model that grades answers is worth as much as it agrees with people. It cannot be asked to agree better "
         "than people do among themselves.",
-        _agreements(evaluation) if evaluation.agreements else absent if not evaluation.figures else None,
+        _agreements(evaluation) if evaluation.agreements else None if evaluation.figures else absent("agreements"),
         element("h3", "What the judges say of this release"),
-        _figures(evaluation) if evaluation.figures else note(MISSING["figures"]),
+        _figures(evaluation) if evaluation.figures else absent("figures"),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evals.evaluation.evaluation import Evaluation, Spent
-from evals.evaluation.markup import Html, element, note, section
-from evals.evaluation.missing import MISSING
+from evals.evaluation.markup import Html, element, section
+from evals.evaluation.missing import absent
 from evals.evaluation.words import counted, plain
 
 __all__ = ["dollars", "lineage_section", "spent_facts"]
@@ -23,7 +23,7 @@ def lineage_section(evaluation: Evaluation) -> Html:
         "lineage",
         "Cost and lineage",
         "What the labels and verdicts of the shop have cost so far, and what these answers were made from.",
-        _list(spent_facts(spent)) if spent else note(MISSING["spent"]),
+        _list(spent_facts(spent)) if spent else absent("spent"),
         _list(facts),
     )
 

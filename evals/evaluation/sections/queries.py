@@ -8,7 +8,7 @@ from evals.comparison import Comparison
 from evals.evaluation.changes import by_traffic
 from evals.evaluation.evaluation import Evaluation
 from evals.evaluation.markup import Html, element, note, section
-from evals.evaluation.missing import MISSING
+from evals.evaluation.missing import absent
 from evals.evaluation.sections.answers import answer_box, evidence_box, expected_box, query_text
 from evals.evaluation.words import answer_line, counted
 
@@ -25,7 +25,7 @@ def queries_section(evaluation: Evaluation) -> Html:
     """Return both lists, or why there are none."""
     comparison = evaluation.comparison
     if comparison is None or comparison.quality is None:
-        return section("changed", _TITLE, _LEAD, note(MISSING["base" if comparison is None else "report"]))
+        return section("changed", _TITLE, _LEAD, absent("base" if comparison is None else "report"))
     find = element(
         "label",
         "Find a query ",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from domain.text import normalise
 from evals.evaluation.changes import withheld
 from evals.evaluation.evaluation import Evaluation
-from evals.evaluation.markup import Child, Column, Html, element, joined, note, section, table, term
-from evals.evaluation.missing import MISSING
+from evals.evaluation.markup import Child, Column, Html, coded, element, joined, note, section, table, term
+from evals.evaluation.missing import absent
 from evals.evaluation.plots import around_zero, axis_of, interval_bar, tone_of
 from evals.evaluation.sections.answers import evidence_box, query_text
 from evals.evaluation.words import counted, number, plain
@@ -44,7 +44,7 @@ def replay_section(evaluation: Evaluation) -> Html:
     """Return nDCG by system and the queries harmed, or why there are none."""
     replay = evaluation.replay
     if replay is None:
-        return section("replay", _TITLE, _LEAD, note(MISSING["replay"]))
+        return section("replay", _TITLE, _LEAD, absent("replay"))
     judge, rated = replay.made.get("judge"), replay.judged.products - replay.judged.by_judge
     sets = list(dict.fromkeys(row.queries_of for row in replay.rows))
     return section(
@@ -110,7 +110,7 @@ def _harmed(evaluation: Evaluation, replay: Replay) -> list[Html]:
     left = len(replay.harmed) - _HARMED
     return [
         element("h3", f"{counted(len(replay.harmed), 'query', 'queries')} harmed by {plain(replay.harm_of)}"),
-        element("p", f"Used as {replay.harm_way.replace('+', ' and ')}: {wanted}{shown}.{obey}"),
+        element("p", f"Used as {replay.harm_way.replace('+', ' and ')}: {wanted}{shown}.", coded(obey)),
         *(_query(evaluation, query) for query in replay.harmed[:_HARMED]),
         *([note(f"{counted(left, 'more is', 'more are')} in the JSON.")] if left > 0 else []),
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evals.evaluation.changes import f1_gain
+from evals.evaluation.changes import HEADLINE, f1_gain
+from evals.evaluation.check_words import is_uncompared
 from evals.evaluation.evaluation import Evaluation
 from evals.evaluation.headline import headline, steps
 from evals.evaluation.markup import Html, element, joined
@@ -62,9 +63,19 @@ def _about(evaluation: Evaluation) -> Html:
 def _tiles(evaluation: Evaluation) -> Iterator[tuple[Html, ...]]:
     checks = evaluation.decision.checks
     counts = {word: len(evaluation.decision.named(word)) for word in ("FAIL", "INCONCLUSIVE", "PASS")}
+    uncompared = sum(map(is_uncompared, checks))
+    counts["PASS"] -= uncompared
     words = [f"{counts['FAIL']} failed", f"{counts['INCONCLUSIVE']} not settled", f"{counts['PASS']} passed"]
+    if uncompared:
+        words.append(f"{uncompared} not compared")
     tone = "bad" if counts["FAIL"] else "open" if counts["INCONCLUSIVE"] else "good"
     yield _tile("Checks of the gate", str(len(checks)), ", ".join(words), tone)
+    rows = evaluation.report.rows if evaluation.report else ()
+    own = next((row for row in rows if (row.by, row.system) == ("all", evaluation.candidate)), None)
+    if own and HEADLINE in own.measures:
+        f1 = own.measures[HEADLINE]
+        ends = f"95% interval {number(f1.low)} to {number(f1.high)}"
+        yield _tile("F1 against the labels", number(f1.value), ends, "flat")
     quality = evaluation.comparison.quality if evaluation.comparison else None
     if quality:
         gain = f1_gain(evaluation) or quality.gain

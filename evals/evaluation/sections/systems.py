@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evals.evaluation.evaluation import Evaluation
 from evals.evaluation.markup import Child, Column, Html, element, joined, note, section, table, term
-from evals.evaluation.missing import MISSING
+from evals.evaluation.missing import absent
 from evals.evaluation.plots import Axis, axis_of, interval_bar
 from evals.evaluation.words import capital, counted, number, plain, slice_words
 from evals.report import Report, Row
@@ -16,7 +16,8 @@ __all__ = ["role", "systems_section"]
 _SHARES = Axis(low=0.0, high=1.0)
 _TITLE = "Every system against the labels"
 _LEAD = (
-    "The release beside what it competes with: what shoppers click alone, the language model alone, and both together."
+    "The release and, as far as they were asked, its base, engagement (what shoppers choose, alone) and the LLM "
+    "without and with the log's context."
 )
 
 
@@ -31,14 +32,14 @@ def systems_section(evaluation: Evaluation) -> Html:
     """Return a table for all queries and each tier, or why there is none."""
     report = evaluation.report
     if report is None:
-        return section("systems", _TITLE, _LEAD, note(MISSING["report"]))
+        return section("systems", _TITLE, _LEAD, absent("report"))
     parts = dict.fromkeys((row.by, row.slice) for row in report.rows if row.by in ("all", "tier"))
     blocks = []
     for by, name in parts:
         rows = [row for row in report.rows if (row.by, row.slice) == (by, name) and "leaf_f1" in row.measures]
         if rows:
             blocks += _part(evaluation, rows, "all queries" if by == "all" else slice_words(f"{by}:{name}"))
-    return section("systems", _TITLE, _LEAD, *(blocks or [note(MISSING["report"])]), _made(report))
+    return section("systems", _TITLE, _LEAD, *(blocks or [absent("report")]), _made(report))
 
 
 def _part(evaluation: Evaluation, rows: Sequence[Row], name: str) -> list[Html]:

@@ -77,6 +77,17 @@ def test_a_pass_says_what_holds_and_whether_quality_was_asked_for() -> None:
     )
 
 
+def test_a_bound_without_a_base_is_not_told_to_hold() -> None:
+    quality = check("f1", "PASS", kind="absolute", bound=0.55, value=estimate(0.8, 0.7, 0.9))
+    alone = [check("one", "PASS"), check("two", "PASS")]
+    assert headline(decided("PASS", zero("PASS", 0.0), quality, *alone)).sentence == (
+        "PASS: ship it, 2 checks hold; 2 had nothing to compare with."
+    )
+    assert headline(decided("PASS", zero("PASS", 0.0), *alone)).why == (
+        ", 1 check holds, though none of them asks how good the answers are; 2 had nothing to compare with"
+    )
+
+
 def test_what_would_settle_comes_with_numbers_most_labels_first() -> None:
     decision = decided(
         "INCONCLUSIVE",

@@ -40,6 +40,10 @@ def test_a_pass_is_short(passed: Evaluation) -> None:
     assert "got worse" not in text and len(text.splitlines()) < 30
 
 
+def test_what_had_nothing_to_compare_with_is_counted_apart(evaluate) -> None:
+    assert "5 checks passed, 1 not compared.\n" in to_markdown(evaluate(base=False, further=False))
+
+
 def test_what_would_settle_it_is_listed(unsettled: Evaluation) -> None:
     text = to_markdown(unsettled)
     assert "- Measure the service: " in text

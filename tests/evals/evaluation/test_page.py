@@ -127,8 +127,23 @@ def test_what_is_missing_says_why_and_how_to_get_it(evaluate: Evaluate) -> None:
         ("systems", "report"),
         ("lineage", "spent"),
     ):
-        assert MISSING[name] in page.text(section)  # type: ignore[index]
-    assert "nothing: there is no other release" in page.text()
+        said = re.sub(r" ([.,])", r"\1", page.text(section))  # commands are elements of their own
+        assert MISSING[name].replace("`", "") in said  # type: ignore[index]
+    assert "nothing: there is no other release" in page.text() and page.tags.count("code") == 7
+
+
+def test_what_had_nothing_to_compare_with_is_counted_apart(evaluate: Evaluate) -> None:
+    page = Page(to_page(evaluate(base=False, further=False)))
+    top, checks = page.text(), page.text("checks")
+    assert "1 had nothing to compare with" in top and "0 not settled, 5 passed, 1 not compared" in top
+    assert "5 checks passed, 1 not compared" in checks
+    row = checks[checks.index("F1 of all queries, against the base release") :]
+    assert row.startswith("F1 of all queries, against the base release not compared at most 0.05 lower")
+
+
+def test_f1_stands_on_top_with_its_interval(failed: Evaluation) -> None:
+    # Right on 10 of 40, each with one category given and one expected.
+    assert re.search(r"F1 against the labels 0\.250 95% interval 0\.\d{3} to 0\.\d{3}", Page(to_page(failed)).text())
 
 
 def test_strangers_texts_become_no_markup(judged: Evaluation, hostile: str) -> None:

@@ -39,6 +39,7 @@ def test_what_is_missing_says_how_to_get_it(unsettled: Evaluation, evaluate) -> 
     assert "put judgements.csv into the shop folder and run `querywise evaluate --replay`" in text
     alone = " ".join(to_text(evaluate(base=False, further=False)).split())
     assert "No other release to compare with" in alone and "release 2026-11-22-bda35b, no base, 40" in alone
+    assert "5 of 6 checks passed, 1 not compared" in alone
 
 
 def test_a_report_without_labels_has_its_verdict(passed: Evaluation) -> None:

@@ -58,7 +58,9 @@ def test_a_slice_is_told_in_words(spec: str, words: str) -> None:
 def test_numbers() -> None:
     assert [number(x) for x in (0.0, -0.0001, 1.0, -0.0126)] == ["0.000", "0.000", "1.000", "−0.013"]
     assert [number(x, signed=True) for x in (0.0, -0.0001, 0.25)] == ["+0.000", "+0.000", "+0.250"]
-    assert [percent(x) for x in (None, 0.0, 0.5, 0.1234, 0.9999)] == ["–", "0%", "50%", "12.3%", "100%"]
+    assert [percent(x) for x in (None, 0.0, 0.5, 0.1234, 1.0)] == ["–", "0%", "50%", "12.3%", "100%"]
+    # Only what is nothing or all is said to be.
+    assert [percent(x) for x in (0.0004, 0.0005, 0.9994, 0.9996)] == ["under 0.1%", "0.1%", "99.9%", "over 99.9%"]
     assert quoted_interval(Estimate(value=-0.2, low=-0.3, high=0.1, queries=9), signed=True) == (
         "−0.200 [−0.300, +0.100]"
     )
