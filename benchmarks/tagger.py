@@ -42,6 +42,7 @@ from domain.text import normalise
 from domain.understanding import AnnotationType
 from evals.estimates import Estimate, Harmonic, Ratio, bootstrap
 from evals.spans import Place, Span, agree_exactly, find_place, overlap_any
+from release.student.features import Features
 from release.student.tagger import FILES, Tagger
 from release.student.tags import spans_of
 
@@ -127,7 +128,7 @@ def compare(shop: Shop, labels: Sequence[Label], marked: Sequence[Marked], *, se
         card = distil_tagger(kept, brands, shop.index / "tokenizer.json", folder, seed=seed)
         if card is None:
             raise UserError("no label has a span", hint="name labels of a prompt that asks for annotations")
-        tagger = Tagger(folder)
+        tagger = Tagger(folder, Features(folder, bits=1))
         size = sum((folder / name).stat().st_size for name in FILES) / 1e6
         finders: dict[str, Finder] = {
             "gazetteer": Gazetteer(brands, products["attributes"], (taxonomy.path(i)[-1] for i in taxonomy)),

@@ -18,7 +18,7 @@ from distill.tagger_export import TaggerParity, export_tagger
 from distill.tagger_network import TaggerNetwork, TaggerRecipe, TrainedTagger, Words
 from domain.errors import QuerywiseError
 from domain.label import Label
-from release.student.features import TOKENIZER
+from release.student.features import TOKENIZER, Features
 from release.student.tagger import Tagger
 from release.student.word_features import WordFeatures
 
@@ -85,9 +85,10 @@ def distil_tagger(
         shutil.copyfile(tokenizer, folder / TOKENIZER)
     if pieces is None:
         pieces = load_transformer().model.get_input_embeddings().weight.detach()
+    features = Features(folder, bits=_BITS)
     trained = train_tagger(
         examples,
-        WordFeatures(folder, bits=_BITS),
+        WordFeatures(features, bits=_BITS),
         pieces=pieces,
         recipe=recipe,
         seed=seed,
@@ -100,7 +101,7 @@ def distil_tagger(
         spans=spans,
         forms=sum(map(len, values.values())),
         parity=parity,
-        agreement=_agreement(Tagger(folder), list(test)),
+        agreement=_agreement(Tagger(folder, features), list(test)),
     )
 
 

@@ -94,7 +94,7 @@ def _numbers(values: Tensor | None) -> npt.NDArray[np.float32]:
 
 
 def _check_parity(trained: TrainedTagger, folder: Path, most: float) -> TaggerParity:
-    tagger = Tagger(folder)
+    tagger = Tagger(folder, trained.features.features)
     differ = 0
     for start in range(0, len(trained.examples), _AT_ONCE):
         some = trained.examples[start : start + _AT_ONCE]

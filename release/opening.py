@@ -114,7 +114,7 @@ def _open_tail(folder: Path, taxonomy: Taxonomy, head: HeadStore, provider: Prov
     return Tail(
         student,
         taxonomy,
-        tagger=Tagger(folder / STUDENT) if (folder / STUDENT / TAGGER).is_file() else None,
+        tagger=Tagger(folder / STUDENT, student.features) if (folder / STUDENT / TAGGER).is_file() else None,
         borrower=Borrower(lenders, head.get) if lenders else None,
     )
 

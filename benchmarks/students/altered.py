@@ -6,9 +6,10 @@ is replaced here where the training looks it up, and a name that is gone is an e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 from unittest.mock import patch
 
@@ -63,7 +64,7 @@ def altered(
         if "pairs" in without:
             put(features, "pairwise", lambda _: ())
         if {"words", "runs"} & {*without}:
-            put(features, "word_grams", lambda words, *, bits: fewer_grams(words, bits=bits, without=without))
+            put(features, "word_grams", partial(fewer_grams, without=without))
         yield
 
 
@@ -81,11 +82,9 @@ def _with_labelled(corpus: Callable[..., Any]) -> Callable[..., Any]:
     return whole
 
 
-def fewer_grams(words: Sequence[str], *, bits: int, without: Collection[Kind]) -> list[WordGrams]:
-    """Return the grams of words less the words themselves, or less their runs; pairs can still be made of them."""
-    kept = []
-    for gram in word_grams(words, bits=bits):
-        own, runs = gram.ids[:1], gram.ids[1:]  # the word is hashed before its runs
-        parts = [part for kind, part in (("words", own), ("runs", runs)) if kind not in without]
-        kept.append(replace(gram, ids=np.concatenate(parts) if parts else own[:0]))
-    return kept
+def fewer_grams(word: str, *, without: Collection[Kind]) -> WordGrams:
+    """Return the grams of a word less the word itself, or less its runs; pairs can still be made of it."""
+    gram = word_grams(word)
+    own, runs = gram.ids[:1], gram.ids[1:]
+    parts = [part for kind, part in (("words", own), ("runs", runs)) if kind not in without]
+    return replace(gram, ids=np.concatenate(parts) if parts else own[:0])

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from domain.errors import ReleaseError
-from release.student.grams import MAX_CHARACTERS, WordGrams, pair_id, word_grams
+from release.student.grams import GRAM_BITS, MAX_CHARACTERS, WordGrams, pair_id, word_grams
 
-__all__ = ["TOKENIZER", "Features", "Ids", "open_tokenizer", "pieces_of"]
+__all__ = ["TOKENIZER", "Features", "Ids", "Word", "open_tokenizer", "pieces_of"]
 
 Ids = npt.NDArray[np.int32]
 
@@ -56,9 +56,21 @@ def pieces_of(tokenizer: Tokenizer) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Word:
+class Word:
+    """What is read of a word; it is shared, and not to be written to.
+
+    Attributes:
+        rows: Of its pieces and then of its grams, in the table of a `Features`.
+        grams: Of the word.
+    """
+
     rows: Ids
     grams: WordGrams
+
+    @property
+    def pieces(self) -> Ids:
+        """Numbers of its pieces."""
+        return self.rows[: len(self.rows) - len(self.grams.ids)]
 
 
 class Features:
@@ -70,22 +82,25 @@ class Features:
         folder: Where `tokenizer.json` is.
         bits: Grams are hashed into ``2 ** bits`` rows.
 
+    Attributes:
+        pieces: A bound of the numbers of pieces.
+
     Raises:
         ReleaseError: when the file is missing or no tokenizer.
     """
 
     def __init__(self, folder: Path, *, bits: int) -> None:
         self._tokenizer = open_tokenizer(folder)
-        self._pieces = pieces_of(self._tokenizer)
+        self.pieces: Final = pieces_of(self._tokenizer)
         self._bits = bits
         self._fill = np.full(_STEP, self.filler, dtype=np.int32)
-        self._known: dict[str, _Word] = {}
+        self._known: dict[str, Word] = {}
         self._kept = 0
 
     @property
     def rows(self) -> int:
         """How many rows a table of vectors needs, the filler's included."""
-        return self._pieces + (1 << self._bits) + 1
+        return self.pieces + (1 << self._bits) + 1
 
     @property
     def filler(self) -> int:
@@ -112,16 +127,20 @@ class Features:
             rows[np.arange(width) < counts[:, None]] = np.concatenate([*chain.from_iterable(parts)])
         return rows
 
-    def _of_words(self, words: Sequence[str], known: Mapping[str, _Word]) -> list[Ids]:
+    def word(self, word: str) -> Word:
+        """Return what is read of a word that is not empty."""
+        return self._words((word,))[word]
+
+    def _of_words(self, words: Sequence[str], known: Mapping[str, Word]) -> list[Ids]:
         """Return the rows of a text's words, and of its pairs of words."""
         read = [known[word] for word in words]
         rows = [word.rows for word in read]
         if len(read) > 1:
-            pairs = [self._pieces + pair_id(one.grams, other.grams, bits=self._bits) for one, other in pairwise(read)]
+            pairs = [self.pieces + pair_id(one.grams, other.grams, bits=self._bits) for one, other in pairwise(read)]
             rows.append(np.array(pairs, dtype=np.int32))
         return rows
 
-    def _words(self, words: Collection[str]) -> Mapping[str, _Word]:
+    def _words(self, words: Collection[str]) -> Mapping[str, Word]:
         """Return what is known of words, which is the same whichever words are read with them."""
         known = self._known
         unseen = [word for word in words if word not in known]
@@ -131,17 +150,15 @@ class Features:
                 known = self._known = {}
                 self._kept = 0
                 unseen = list(words)
-            read = self._read(unseen)
+            read = {word: self._read(word) for word in unseen}
             self._kept += sum(len(word.rows) for word in read.values())
             known.update(read)
         return known
 
-    def _read(self, words: Sequence[str]) -> dict[str, _Word]:
-        grams = word_grams(words, bits=self._bits)
-        return {
-            word: _Word(np.concatenate((self._pieces_of(word), own.ids + np.int32(self._pieces))), own)
-            for word, own in zip(words, grams, strict=True)
-        }
+    def _read(self, word: str) -> Word:
+        grams = word_grams(word)
+        rows = np.int32(self.pieces) + (grams.ids >> np.int32(GRAM_BITS - self._bits))
+        return Word(np.concatenate((self._pieces_of(word), rows)), grams)
 
     def _pieces_of(self, word: str) -> Ids:
         # One by one: a batch would wake the library's threads.

@@ -7,7 +7,6 @@ Training and serving use this code, so a gram has the same number in both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,7 +14,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_CHARACTERS", "WordGrams", "pair_id", "word_grams"]
+__all__ = ["GRAM_BITS", "MAX_CHARACTERS", "WordGrams", "pair_id", "word_grams"]
+
+GRAM_BITS: Final = 30
+"""Of the number of a gram; a table of fewer rows takes the upper ones, ``id >> GRAM_BITS - bits``."""
 
 MAX_CHARACTERS: Final = 256
 """Characters of a text that are read; normalised queries are no longer."""
@@ -26,6 +28,7 @@ _ALL: Final = 2**64 - 1
 _BASE: Final = 0x9E3779B97F4A7C15
 _MIXER: Final = 0xD6E8FEB86659FD93
 _MIX, _HALF, _ONE = np.uint64(_MIXER), np.uint64(32), np.uint64(1)
+_UNUSED: Final = np.uint64(64 - GRAM_BITS)
 # By kind of gram, so that a word of three letters is not the run of its letters.
 _SALTS: Final = np.array([(kind * _BASE) % 2**64 for kind in range(max(_RUNS) + 1)], dtype=np.uint64)
 _PAIR_SALT: Final = int(_SALTS[_PAIR])
@@ -39,7 +42,7 @@ class WordGrams:
     """The grams of a word, and what a pair with it is hashed from.
 
     Attributes:
-        ids: Of its runs and of itself, below ``2 ** bits``.
+        ids: Of itself, and then of its runs, below ``2 ** GRAM_BITS``.
         hash: Of the word.
         before: Hash of the word and a space.
         shift: By which what follows them is multiplied.
@@ -51,21 +54,9 @@ class WordGrams:
     shift: int
 
 
-def word_grams(words: Sequence[str], *, bits: int) -> list[WordGrams]:
-    """Return the grams of words, none of them empty; only 256 characters of a word are read.
-
-    The order of grams within a word says nothing.
-    """
-    return [_read(word[:MAX_CHARACTERS], np.uint64(64 - bits)) for word in words]
-
-
-def pair_id(first: WordGrams, second: WordGrams, *, bits: int) -> int:
-    """Return the number of the pair of a word and the next, below ``2 ** bits``."""
-    mixed = ((first.before + first.shift * second.hash & _ALL) ^ _PAIR_SALT) * _MIXER & _ALL
-    return ((mixed ^ mixed >> 32) * _MIXER & _ALL) >> 64 - bits
-
-
-def _read(word: str, unused: np.uint64) -> WordGrams:
+def word_grams(word: str) -> WordGrams:
+    """Return the grams of a word that is not empty; only its first 256 characters are read."""
+    word = word[:MAX_CHARACTERS]
     layout = _layout(len(word))
     characters = np.frombuffer(f" {word} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     sums = np.zeros(len(characters) + 1, dtype=np.uint64)
@@ -79,7 +70,13 @@ def _read(word: str, unused: np.uint64) -> WordGrams:
     hashes *= _MIX
     hashes ^= hashes >> _HALF
     hashes *= _MIX
-    return WordGrams((hashes >> unused).astype(np.int32), own, before, layout.shift)
+    return WordGrams((hashes >> _UNUSED).astype(np.int32), own, before, layout.shift)
+
+
+def pair_id(first: WordGrams, second: WordGrams, *, bits: int) -> int:
+    """Return the number of the pair of a word and the next, below ``2 ** bits``."""
+    mixed = ((first.before + first.shift * second.hash & _ALL) ^ _PAIR_SALT) * _MIXER & _ALL
+    return ((mixed ^ mixed >> 32) * _MIXER & _ALL) >> 64 - bits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""The tagger, opened: the spans of a query, from a folder with `FILES` and `tokenizer.json`.
+"""The tagger, opened: the spans of a query, from a folder with `FILES`.
 
 The model scores every tag for every word; the best sequence of tags makes the spans.
 """
@@ -17,6 +17,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from domain.errors import ReleaseError
 from domain.understanding import Annotation, AnnotationType
+from release.student.features import Features
 from release.student.tags import Scores, TypedSpan, best_tags, best_tags_of_one, spans_of
 from release.student.word_features import WordFeatures
 from release.student.word_scores import WEIGHTS, WordScores
@@ -40,7 +41,7 @@ FILES: Final = (WEIGHTS, ABOUT, VALUES)
 Values = Mapping[AnnotationType, Mapping[str, str]]
 """By type, the shop's form of a normalised text, where it is another than the text."""
 
-_SCHEMA: Final = 2
+_SCHEMA: Final = 3
 _CHARACTERS: Final = 256
 _AT_ONCE: Final = 256
 """Places for words, and one between queries, that are scored together: so few that the product is made on the thread
@@ -84,15 +85,16 @@ class Tagger:
 
     Args:
         folder: Where its files are.
+        features: Read words by the folder's tokenizer; a student's will do.
 
     Raises:
         ReleaseError: when a file is missing or malformed, or the files do not belong together.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, features: Features) -> None:
         self.about = read_tagger_about(folder)
         self._values = _read_values(folder)
-        self._scores = WordScores(folder, WordFeatures(folder, bits=self.about.bits), tags=self.about.tags)
+        self._scores = WordScores(folder, WordFeatures(features, bits=self.about.bits), tags=self.about.tags)
         self._starts = np.array(self.about.starts, dtype=np.float32)
         self._ends = np.array(self.about.ends, dtype=np.float32)
         self._transitions = np.array(self.about.transitions, dtype=np.float32)

@@ -6,13 +6,13 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from release.student.features import open_tokenizer, pieces_of
+from release.student.features import Features
+from release.student.grams import GRAM_BITS
 
 __all__ = ["GRAMS", "OWN", "PIECES", "WIDTH", "WordFeatures", "WordRows"]
 
@@ -23,11 +23,10 @@ PIECES: Final = slice(3, 11)
 """Columns of its word pieces."""
 
 GRAMS: Final = slice(11, 51)
-"""Columns of its runs of two to four characters, its ends marked."""
+"""Columns of its runs of three to five characters, its ends marked."""
 
 WIDTH: Final = 51
 
-_RUNS: Final = (2, 3, 4)
 _LETTER, _DIGIT, _REPEATED = re.compile(r"[^\W\d_]"), re.compile(r"\d"), re.compile(r"(.)\1+", re.DOTALL)
 
 
@@ -46,16 +45,13 @@ class WordFeatures:
     """Numbers words: pieces come first, then what is hashed, then the one row that stands for nothing.
 
     Args:
-        folder: Where `tokenizer.json` is.
+        features: Read pieces and grams of words, and remember them; its own rows are not used.
         bits: What is hashed goes into ``2 ** bits`` rows.
-
-    Raises:
-        ReleaseError: when the file is missing or no tokenizer.
     """
 
-    def __init__(self, folder: Path, *, bits: int) -> None:
-        self._tokenizer = open_tokenizer(folder)
-        self.pieces: Final = pieces_of(self._tokenizer)
+    def __init__(self, features: Features, *, bits: int) -> None:
+        self.features: Final = features
+        self.pieces: Final = features.pieces
         self.bits: Final = bits
 
     @property
@@ -73,21 +69,19 @@ class WordFeatures:
         rows = np.full((len(words), WIDTH), self.filler, dtype=np.int32)
         weights = np.zeros((len(words), WIDTH), dtype=np.float32)
         for i, word in enumerate(words):
+            read = self.features.word(word)
+            hashed = self.pieces + (read.grams.ids >> np.int32(GRAM_BITS - self.bits))
+            own, grams = hashed[0], hashed[1 : 1 + GRAMS.stop - GRAMS.start]
+            pieces = read.pieces[: PIECES.stop - PIECES.start]
             shape = _DIGIT.sub("9", _LETTER.sub("a", word))
-            rows[i, OWN] = self._hashed([f"w{word}", f"s{shape}", "r" + _REPEATED.sub(r"\1", shape)])
+            rows[i, OWN] = own, self._hashed(f"s{shape}"), self._hashed("r" + _REPEATED.sub(r"\1", shape))
             weights[i, OWN] = 1.0
-            readable = word.encode("utf-8", "ignore").decode()
-            pieces = self._tokenizer.encode(readable, add_special_tokens=False).ids[: PIECES.stop - PIECES.start]
             rows[i, PIECES.start : PIECES.start + len(pieces)] = pieces
             weights[i, PIECES.start : PIECES.start + len(pieces)] = 1 / max(1, len(pieces))
-            ends = f"<{word}>"
-            runs = [f"{run}:{ends[at : at + run]}" for run in _RUNS for at in range(len(ends) - run + 1)]
-            grams = self._hashed(runs[: GRAMS.stop - GRAMS.start])
             rows[i, GRAMS.start : GRAMS.start + len(grams)] = grams
             weights[i, GRAMS.start : GRAMS.start + len(grams)] = len(grams) ** -0.5
         return WordRows(rows=rows, weights=weights)
 
-    def _hashed(self, texts: Sequence[str]) -> list[int]:
-        last = (1 << self.bits) - 1
+    def _hashed(self, text: str) -> int:
         # A lone surrogate is a character like any other.
-        return [self.pieces + (zlib.crc32(text.encode("utf-8", "surrogatepass")) & last) for text in texts]
+        return self.pieces + (zlib.crc32(text.encode("utf-8", "surrogatepass")) & (1 << self.bits) - 1)

@@ -19,6 +19,7 @@ from distill.tagger_network import TaggerNetwork, TaggerRecipe, TrainedTagger, W
 from domain.errors import QuerywiseError, ReleaseError  # noqa: E402
 from domain.label import Label, Provenance  # noqa: E402
 from domain.understanding import Annotation, AnnotationType, Understanding  # noqa: E402
+from release.student.features import Features  # noqa: E402
 from release.student.tagger import FILES, Tagger  # noqa: E402
 from release.student.word_features import WordFeatures  # noqa: E402
 from release.student.word_scores import WEIGHTS  # noqa: E402
@@ -74,7 +75,7 @@ def distil(
 
 
 def train(tokenizer_folder: Path) -> TrainedTagger:
-    features = WordFeatures(tokenizer_folder, bits=8)
+    features = WordFeatures(Features(tokenizer_folder, bits=9), bits=8)
     return train_tagger(span_examples(LABELS), features, pieces=pieces(), recipe=RECIPE)
 
 
@@ -142,7 +143,7 @@ def test_a_tagger_is_distilled_and_measured(tmp_path: Path, tokenizer_folder: Pa
     assert (card.agreement.queries, card.agreement.exact) == (1, 1.0)
     assert {file.name for file in folder.iterdir()} == {*FILES, "tokenizer.json"}
     assert card.parity.megabytes == pytest.approx((folder / WEIGHTS).stat().st_size / 1e6)
-    [found] = Tagger(folder).tag(["acme dog food"])
+    [found] = Tagger(folder, Features(folder, bits=9)).tag(["acme dog food"])
     assert [(a.text, a.type, a.value) for a in found] == [
         ("acme", "brand", "Acme"),
         ("dog food", "product_type", "dog food"),
@@ -174,7 +175,7 @@ def test_one_label_is_enough_and_a_very_long_query_no_hindrance(tmp_path: Path, 
 
 def test_progress_is_told_to_the_last_step(tokenizer_folder: Path) -> None:
     told: list[tuple[int, int]] = []
-    features = WordFeatures(tokenizer_folder, bits=8)
+    features = WordFeatures(Features(tokenizer_folder, bits=9), bits=8)
     train_tagger(
         span_examples(LABELS),
         features,
@@ -186,7 +187,7 @@ def test_progress_is_told_to_the_last_step(tokenizer_folder: Path) -> None:
 
 
 def test_another_encoders_pieces_are_refused(tokenizer_folder: Path) -> None:
-    features = WordFeatures(tokenizer_folder, bits=8)
+    features = WordFeatures(Features(tokenizer_folder, bits=9), bits=8)
     with pytest.raises(QuerywiseError, match="58 pieces and the encoder 57"):
         train_tagger(span_examples(LABELS), features, pieces=pieces(57), recipe=RECIPE)
 
@@ -213,7 +214,7 @@ def test_an_export_that_marks_other_spans_is_refused(tmp_path: Path, tokenizer_f
 
 def test_the_loss_is_the_likelihood_over_every_sequence(tokenizer_folder: Path) -> None:
     examples = span_examples(LABELS[:2])
-    words = Words.of(examples, WordFeatures(tokenizer_folder, bits=8), pieces(58))
+    words = Words.of(examples, WordFeatures(Features(tokenizer_folder, bits=9), bits=8), pieces(58))
     network = TaggerNetwork(words, RECIPE)
     generator = torch.Generator().manual_seed(3)
     count = 1 + 2 * len(TYPES)

@@ -17,7 +17,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from domain.errors import ReleaseError
 from release.student import Features
-from release.student.grams import pair_id, word_grams
+from release.student.grams import GRAM_BITS, pair_id, word_grams
 
 BITS = 12
 PIECES = ["[UNK]", "oat", "milk", "gin", "##ger", "ale"]
@@ -50,9 +50,9 @@ def test_a_table_has_pieces_then_grams_then_the_filler(features: Features) -> No
 
 def grams(text: str) -> list[int]:
     """Return the rows of a text's words, without their pieces, and of its pairs."""
-    words = word_grams(text.split(), bits=BITS)
+    words = [word_grams(word) for word in text.split()]
     pairs = [pair_id(one, other, bits=BITS) for one, other in pairwise(words)]
-    return [6 + i for i in chain(*(word.ids.tolist() for word in words), pairs)]
+    return [6 + i for i in chain(*((word.ids >> GRAM_BITS - BITS).tolist() for word in words), pairs)]
 
 
 def read(features: Features, text: str) -> list[int]:

@@ -22,6 +22,7 @@ from distill.tagger_export import export_tagger  # noqa: E402
 from distill.tagger_network import TaggerRecipe  # noqa: E402
 from domain.errors import ReleaseError  # noqa: E402
 from domain.understanding import Annotation  # noqa: E402
+from release.student.features import Features  # noqa: E402
 from release.student.tagger import ABOUT, FILES, VALUES, Tagger  # noqa: E402
 from release.student.tags import TypedSpan, best_tags, best_tags_of_one, spans_of  # noqa: E402
 from release.student.word_features import GRAMS, OWN, PIECES, WordFeatures  # noqa: E402
@@ -69,7 +70,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pieces = torch.randn(len(vocabulary), 8, generator=torch.Generator().manual_seed(0))
     recipe = TaggerRecipe(dimension=16, hidden=16, static=8, epochs=1, least=80, rate=0.02, dropout=0.1)
     trained = train_tagger(
-        [example(*lesson) for lesson in LESSONS], WordFeatures(made, bits=8), pieces=pieces, recipe=recipe
+        [example(*lesson) for lesson in LESSONS],
+        WordFeatures(Features(made, bits=9), bits=8),
+        pieces=pieces,
+        recipe=recipe,
     )
     export_tagger(trained, made, {"brand": {"acme": "ACME", "dairy dell": "Dairy Dell"}})
     return made
@@ -77,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tagger(folder: Path) -> Tagger:
-    return Tagger(folder)
+    return Tagger(folder, Features(folder, bits=9))
 
 
 @pytest.fixture
@@ -154,7 +158,7 @@ def test_a_damaged_file_is_refused_by_name(damaged: Path, name: str, damage: str
         case "folder":
             file.mkdir()
     with pytest.raises(ReleaseError, match=name) as caught:
-        Tagger(damaged)
+        Tagger(damaged, Features(damaged, bits=9))
     assert caught.value.hint
 
 
@@ -165,7 +169,7 @@ def lose_a_type(about: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda about: about.update(schema_version=1), "schema version 1, not 2"),
+        (lambda about: about.update(schema_version=2), "schema version 2, not 3"),
         (lambda about: about.update(bits=0), "cannot be read"),
         (lambda about: about.update(bits=9), "does not belong to the tokenizer"),
         (lambda about: about["types"].append("smell"), "cannot be read"),
@@ -183,7 +187,7 @@ def test_a_description_of_another_model_is_refused(
     change(about)
     (damaged / ABOUT).write_text(json.dumps(about))
     with pytest.raises(ReleaseError, match=reason):
-        Tagger(damaged)
+        Tagger(damaged, Features(damaged, bits=9))
 
 
 @pytest.mark.parametrize(
@@ -211,25 +215,27 @@ def test_weights_of_another_model_are_refused(
     array = arrays.pop(name)
     np.savez(damaged / WEIGHTS, **arrays, **({name: change(array)} if change else {}))
     with pytest.raises(ReleaseError, match=f"{WEIGHTS} does not belong .*{reason}") as caught:
-        Tagger(damaged)
+        Tagger(damaged, Features(damaged, bits=9))
     assert caught.value.hint
 
 
 def test_values_of_an_unknown_type_are_refused(damaged: Path) -> None:
     (damaged / VALUES).write_text('{"smell": {"a": "b"}}')
     with pytest.raises(ReleaseError, match=VALUES):
-        Tagger(damaged)
+        Tagger(damaged, Features(damaged, bits=9))
 
 
 def test_a_word_is_itself_its_pieces_and_its_grams(folder: Path) -> None:
-    features = WordFeatures(folder, bits=8)
+    features = WordFeatures(Features(folder, bits=9), bits=8)
     assert features.pieces == 55
     assert features.rows == 55 + 256 + 1
     read = features(["tea5"])
     # "5" is no letter of the tokenizer's, so that the word is unknown to it as a whole.
     assert read.rows[0, PIECES].tolist() == [0] + [features.filler] * 7
-    # "<tea5>" has five runs of two, four of three and three of four.
-    assert read.weights[0, GRAMS].tolist() == pytest.approx([12**-0.5] * 12 + [0] * 28)
+    # " tea5 " has four runs of three, three of four and two of five.
+    assert read.weights[0, GRAMS].tolist() == pytest.approx([9**-0.5] * 9 + [0] * 31)
+    words = WordFeatures(Features(folder, bits=12), bits=8)(["tea5"])
+    assert words.rows.tolist() == read.rows.tolist(), "into how many rows the student hashes says nothing"
     assert read.weights[0, OWN].tolist() == [1, 1, 1]
     again = features(["bag7", "bag77"])
     assert again.rows[0, 1] == read.rows[0, 1] != again.rows[1, 1]
@@ -237,7 +243,7 @@ def test_a_word_is_itself_its_pieces_and_its_grams(folder: Path) -> None:
 
 
 def test_scores_are_those_of_the_layers_one_after_the_other(folder: Path, tmp_path: Path) -> None:
-    features, rng = WordFeatures(folder, bits=8), np.random.default_rng(0)
+    features, rng = WordFeatures(Features(folder, bits=9), bits=8), np.random.default_rng(0)
     table = rng.integers(-127, 128, (features.rows, 4)).astype(np.float32)
     table[:, 0] = 127  # so that the scale of each row is 1 and nothing is lost
     # Two channels and three tags.
@@ -266,7 +272,7 @@ def test_what_it_is_asked_with_changes_nothing_of_a_query(tagger: Tagger, folder
     words = ["acme", "dairy", "dell", "milk", "green", "tea", "cheap", "bag7", "\U0001f34b", "500ml"]
     queries = [rng.choices(words, k=rng.choice([1, 1, 2, 2, 3, 4, 7, 40])) for _ in range(500)]
     texts = [" ".join(query) for query in queries]
-    scores = WordScores(folder, WordFeatures(folder, bits=8), tags=tagger.about.tags)
+    scores = WordScores(folder, WordFeatures(Features(folder, bits=9), bits=8), tags=tagger.about.tags)
     for start in range(0, 500, 32):
         some = queries[start : start + 32]
         together = scores(some)
@@ -327,4 +333,4 @@ def test_tags_make_spans(tags: list[int], spans: list[tuple[Any, ...]]) -> None:
 def test_a_table_that_is_no_archive_of_numbers_is_refused(damaged: Path) -> None:
     np.savez(damaged / WEIGHTS, table=np.array([{}], dtype=object), scales=np.ones(1))
     with pytest.raises(ReleaseError, match=WEIGHTS):
-        Tagger(damaged)
+        Tagger(damaged, Features(damaged, bits=9))
