@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from domain import QuerywiseError
-from service.options import add_setting_options, settings_from
+from service.options import add_setting_options, between, settings_from
 from service.run import serve
 
 
@@ -17,8 +17,8 @@ def main() -> int:
         "release", help="folder of a release, a link to one, a folder with current in it, or the URL of such a folder"
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--port", type=between(int, 1, 65_535), default=8080)
+    parser.add_argument("--workers", type=between(int, 1, 256), default=1)
     add_setting_options(parser)
     options = parser.parse_args()
     try:

@@ -7,11 +7,29 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
+from domain.errors import UserError
 from service.settings import Option, Settings
 
-__all__ = ["SettingOption", "add_setting_options", "as_command_line", "setting_options", "settings_from"]
+__all__ = [
+    "SettingOption",
+    "add_setting_options",
+    "as_command_line",
+    "between",
+    "check_together",
+    "setting_options",
+    "settings_from",
+]
+
+_NEEDS: Final = {
+    "rate": ("keys", "rate_by_address"),
+    "rate_burst": ("rate",),
+    "rate_by_address": ("rate",),
+    "share": ("other",),
+    "shadow": ("other",),
+}
+"""Settings that do nothing unless one of others is set too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +51,7 @@ class SettingOption:
     @property
     def flag(self) -> str:
         """As it is typed."""
-        return f"--{self.name.replace('_', '-')}"
+        return _flag(self.name)
 
 
 def setting_options() -> list[SettingOption]:
@@ -56,12 +74,26 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
         elif get_origin(kind) is Literal:
             parser.add_argument(each.flag, choices=get_args(kind), **told)
         else:
-            parser.add_argument(each.flag, type=_between(kind, each.option), **told)
+            parser.add_argument(each.flag, type=between(kind, each.option.least, each.option.most), **told)
 
 
 def settings_from(options: Mapping[str, Any]) -> Settings:
     """Return the settings that parsed options stand for; what is no setting among them is left alone."""
     return Settings(**{each.name: options[each.name] for each in setting_options()})
+
+
+def check_together(settings: Settings) -> None:
+    """Make sure that no setting is there for nothing.
+
+    Raises:
+        UserError: one does nothing without another, which is not set.
+    """
+    given = {each.name for each in setting_options() if getattr(settings, each.name) != each.default}
+    for name, needed in _NEEDS.items():
+        if name in given and given.isdisjoint(needed):
+            others = " or ".join(map(_flag, needed))
+            hint = f"pass {others} too, or leave {_flag(name)} out"
+            raise UserError(f"{_flag(name)} does nothing without {others}", hint=hint)
 
 
 def as_command_line(options: Mapping[str, Any]) -> Sequence[str]:
@@ -78,15 +110,20 @@ def as_command_line(options: Mapping[str, Any]) -> Sequence[str]:
     return arguments
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _plain(annotation: Any) -> Any:
     kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
     return kinds[0] if NoneType in get_args(annotation) else annotation
 
 
-def _between(kind: Callable[[str], Any], option: Option) -> Callable[[str], Any]:
+def between(kind: Callable[[str], Any], least: float | None, most: float | None) -> Callable[[str], Any]:
+    """Return what argparse reads a number with; None is no bound."""
+
     def read(text: str) -> Any:
         value = kind(text)
-        least, most = option.least, option.most
         # Written so that NaN is refused too.
         if not ((least is None or value >= least) and (most is None or value <= most)):
             raise argparse.ArgumentTypeError(f"{text} is not from {least:g} to {most:g}")

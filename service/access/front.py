@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain.errors import UserError
 from service.access.access import Access
 from service.access.keys import read_keys
+from service.options import check_together
 from service.reply import send_failure
 from service.settings import Settings
 
@@ -65,11 +66,12 @@ def front_of(app: ASGIApp, refused: ASGIApp, access: Access, settings: Settings)
 
 
 def check_front(settings: Settings) -> None:
-    """Look at all that `front_of` will use, where there is still somebody to tell.
+    """Look at the settings, and at all that `front_of` will use, where there is still somebody to tell.
 
     Raises:
-        UserError: the keys cannot be read, or what should be an origin is none.
+        UserError: the keys cannot be read, what should be an origin is none, or a setting does nothing without another.
     """
+    check_together(settings)
     origins_of(settings.cors_origin)
     if settings.keys is not None:
         read_keys(settings.keys)

@@ -59,7 +59,10 @@ class Rate:
 
 
 class AddressBuckets:
-    """Buckets by client address, of IPv6 by its first 64 bits; at most 65,536, and beyond that one for all others."""
+    """Buckets by client address, of IPv6 by its first 64 bits; at most 65,536, and beyond that one for all others.
+
+    IPv4 in the form of IPv6, as a socket that takes both has it, counts as IPv4.
+    """
 
     def __init__(self) -> None:
         self._buckets: dict[str, Bucket] = {}
@@ -90,6 +93,7 @@ class AddressBuckets:
 
 def _site(address: str) -> str:
     try:
-        return str(ipaddress.IPv6Network((address.partition("%")[0], _IPV6_SITE), strict=False))
+        found = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, _IPV6_SITE), strict=False))

@@ -48,8 +48,8 @@ _Stamp = tuple[int, int, int] | None
 class KeyRing:
     """The keys of a file, which is looked at once a second.
 
-    A file that cannot be read any more leaves the keys as they were, and is complained of once: a slip of the operator
-    must lock nobody out. A key that has expired is none, whatever the file.
+    A file that cannot be read any more leaves the keys as they were, is complained of once, and is tried again at each
+    look: a slip of the operator must lock nobody out. A key that has expired is none, whatever the file.
 
     Args:
         path: The file.
@@ -63,6 +63,7 @@ class KeyRing:
         self._path = path
         self._now = now
         self._next_look = 0.0
+        self._complaint = ""
         self._stamp = self._stat()
         self._keys = read_keys(path)
         self._buckets: dict[str, Bucket] = {}
@@ -89,12 +90,14 @@ class KeyRing:
         self._next_look = (time.monotonic() if now is None else now) + _SECONDS
         stamp = self._stat()
         if stamp != self._stamp:
-            self._stamp = stamp
             try:
                 self._keys = read_keys(self._path)
             except UserError as error:
-                _log.error("%s; the keys stay as they were", error)
+                if str(error) != self._complaint:
+                    self._complaint = str(error)
+                    _log.error("%s; the keys stay as they were", error)
             else:
+                self._stamp, self._complaint = stamp, ""
                 _log.warning("the keys were read again: %d", len(self._keys))
                 self._arrange()
         if self._soonest is not None and self._now() >= self._soonest:
@@ -138,4 +141,5 @@ class KeyRing:
             stat = os.stat(self._path)
         except OSError:
             return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        # Of its times the one that nobody can set, and that a change of its mode or its owner moves too.
+        return stat.st_ctime_ns, stat.st_size, stat.st_ino

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
 import sys
+from contextlib import ExitStack
 from typing import Any, Final
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from domain.errors import UserError
 from service.settings import Settings
 
-__all__ = ["listen"]
+__all__ = ["bind", "listen"]
 
 _OTHER_FILES: Final = 256
 """Descriptors that are no connections: the release, logs, the event loop."""
+
+_HINT: Final = "pass --{0}port with another one, or --{0}host with an address of this machine"
 
 _OPTIONS: Final[dict[str, Any]] = {
     "factory": True,
@@ -47,26 +52,62 @@ def listen(app: str, *, host: str, port: int, workers: int, settings: Settings) 
         port: Port to listen on.
         workers: Processes.
         settings: Of which it takes the second address, and how many connections there may be.
+
+    Raises:
+        UserError: an address cannot be had, or both have one port.
     """
-    _allow_files(settings.max_connections + _OTHER_FILES)
-    config = uvicorn.Config(app, host=host, port=port, workers=workers, **_OPTIONS)
-    sockets: list[socket.socket] = []
-    if workers > 1 or settings.admin_port is not None:
-        sockets.append(config.bind_socket())
-    if settings.admin_port is not None:
-        sockets.append(
-            uvicorn.Config(app, host=settings.admin_host, port=settings.admin_port, **_OPTIONS).bind_socket()
-        )
-    if workers > 1:
-        _Workers(config, sockets=sockets).run()
-        return
-    server = uvicorn.Server(config)
-    try:
-        server.run(sockets or None)
-    except KeyboardInterrupt:
-        pass
-    if not server.started:
+    if port == settings.admin_port:
+        raise UserError(f"--port and --admin-port are both {port}", hint="pass --admin-port with another one")
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(bind(host, port, hint=_HINT.format("")))]
+        if settings.admin_port is not None:
+            sockets.append(
+                stack.enter_context(bind(settings.admin_host, settings.admin_port, hint=_HINT.format("admin-")))
+            )
+        _allow_files(settings.max_connections + _OTHER_FILES)
+        config = uvicorn.Config(app, workers=workers, **_OPTIONS)
+        if workers > 1:
+            parent = _Workers(config, sockets=sockets)
+            parent.run()
+            started = all(process.exitcode != STARTUP_FAILURE for process in parent.processes)
+        else:
+            server = uvicorn.Server(config)
+            try:
+                server.run(sockets)
+            except KeyboardInterrupt:
+                pass
+            started = server.started
+    if not started:
         sys.exit(STARTUP_FAILURE)
+
+
+def bind(host: str, port: int, *, hint: str, backlog: int | None = None) -> socket.socket:
+    """Return a socket at an address; one of IPv6 takes IPv4 too where the address is that of all.
+
+    Args:
+        host: An address of this machine, or a name of one.
+        port: The port; 0 takes a free one.
+        hint: What to do where it cannot be had.
+        backlog: Connections that may wait from now on; None: it does not listen yet, and refuses them.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    try:
+        with ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+            # Else a server that was killed keeps its port from the next one for a minute.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            if backlog is not None:
+                listener.listen(backlog)
+            stack.pop_all()  # it stays open
+    except (OSError, TypeError) as error:  # the latter for what can be no name of a host
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise UserError(f"port {port} is taken", hint=hint) from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"port {port} of {host} cannot be had: {why}", hint=hint) from None
+    return listener
 
 
 class _Workers(Multiprocess):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 
 import uvicorn
 
-from domain import UserError
 from service.app import Service
+from service.connections.listen import bind
 
 __all__ = ["listen", "serve_review"]
 
@@ -21,17 +20,7 @@ def listen(port: int) -> socket.socket:
     Raises:
         UserError: when the port cannot be had.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Else a server that was killed keeps its port from the next one for a minute.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        raise UserError(f"port {port} {why}", hint="pass --port with another one, or --port 0 for any") from None
-    return listener
+    return bind(HOST, port, hint="pass --port with another one, or --port 0 for any", backlog=128)
 
 
 def serve_review(app: Service, listener: socket.socket) -> None:

@@ -119,7 +119,6 @@ class Instruments:
     def _keeping_misses(self, seen: Seen, folder: Path) -> Iterator[None]:
         misses = MissLog(
             folder,
-            str(self.slot.index),
             count=seen.event,
             share=self._settings.misses_share,
             most_bytes=self._settings.misses_megabytes << 20,

@@ -102,7 +102,10 @@ def metrics_route(metrics: Collector, before: Callable[[], None]) -> BaseRoute:
 
     async def answer(request: Request) -> Response:
         before()
-        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        try:
+            encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        except (TypeError, ValueError):  # a version in it that is none
+            encode, media_type = choose_encoder("")
         return Response(encode(metrics), headers={"content-type": media_type, "cache-control": "no-store"})
 
     return Route("/metrics", answer)

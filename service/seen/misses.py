@@ -46,7 +46,6 @@ class MissLog:
 
     Args:
         folder: As `MissFiles` takes it.
-        name: As `MissFiles` takes it.
         count: Counts what becomes of the misses.
         share: Of all queries, the share that is kept, in [0, 1]; a query is in it or not, however often it is asked.
         most_bytes: As `MissFiles` takes it.
@@ -57,7 +56,6 @@ class MissLog:
     def __init__(
         self,
         folder: Path,
-        name: str,
         *,
         count: Count,
         share: float = 1.0,
@@ -65,7 +63,7 @@ class MissLog:
         days: int = 30,
         every: float = 10.0,
     ) -> None:
-        self._files = MissFiles(folder, name, most_bytes=most_bytes, days=days)
+        self._files = MissFiles(folder, most_bytes=most_bytes, days=days)
         self._count = count
         self._below = int(share * _ALL)
         self._every = every
@@ -95,6 +93,7 @@ class MissLog:
         self._take()
         self._write()
         self._lose()
+        self._files.close()
 
     def _work(self) -> None:
         due = time.monotonic() + self._every

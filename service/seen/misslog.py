@@ -6,13 +6,15 @@ reads the first two. Lines are in the order of their days, in each file.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -50,13 +52,13 @@ class Miss:
 
 
 class MissFiles:
-    """``FOLDER/misses-NAME.jsonl`` and up to three older files beside it.
+    """``FOLDER/misses-N.jsonl`` and up to three older files beside it.
 
+    N is the first number that no other process has, of this service or another; that of one that died is free again.
     A file that is full is merged to one line a query, and put aside where that does not help.
 
     Args:
         folder: Made when it is absent, for its owner alone to read.
-        name: Of the worker; no other process writes to its files.
         most_bytes: Of these files together.
         days: For which a line is kept.
 
@@ -64,12 +66,12 @@ class MissFiles:
         room: Bytes of one file.
     """
 
-    def __init__(self, folder: Path, name: str, *, most_bytes: int, days: int) -> None:
+    def __init__(self, folder: Path, *, most_bytes: int, days: int) -> None:
         self.room = max(1, most_bytes // _PARTS)
         self._folder = folder
-        self._path = folder / f"misses-{name}.jsonl"
-        self._older = [self._path.with_suffix(f".{i}.jsonl") for i in range(1, _PARTS)]
         self._kept = timedelta(days=days)
+        self._name = ""
+        self._lock: int | None = None
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Write lines of at most one file, all or none.
@@ -78,34 +80,84 @@ class MissFiles:
             OSError: where they cannot be written.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._make_room(sum(map(len, lines)))
-        _append(self._path, b"".join(lines))
+        path = self._folder / f"{self._claim()}.jsonl"
+        self._make_room(path, sum(map(len, lines)))
+        _append(path, b"".join(lines))
 
     def forget(self, today: date) -> None:
-        """Drop lines that are too old, and the files of workers that there are no more, once all of them are.
+        """Drop lines that are too old, of our files and of those that no process has any more.
 
         Raises:
             OSError: where the folder is there and cannot be changed.
         """
-        first = (today - self._kept).isoformat()
-        ours = (self._path, *self._older)
-        for path in self._folder.glob("misses-*.jsonl"):
-            with suppress(FileNotFoundError):  # another worker was first
-                if path in ours:
-                    _forget(path, first)
-                elif datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat() < first:
-                    path.unlink()
-
-    def _make_room(self, more: int) -> None:
-        if not self._path.exists() or self._path.stat().st_size + more <= self.room:
+        if not self._folder.is_dir():
             return
-        lines = b"".join(miss.line() for miss in merged(read_misses(self._path)))
-        _replace(self._path, lines)
+        first = (today - self._kept).isoformat()
+        ours = self._claim()
+        for path in self._folder.glob("misses-*.jsonl"):
+            name = path.name.partition(".")[0]
+            lock = None if name == ours else _lock(self._folder, name)
+            try:
+                if name == ours or lock is not None:
+                    with suppress(FileNotFoundError):  # another worker was first
+                        _forget(path, first)
+            finally:
+                if lock is not None:
+                    os.close(lock)
+
+    def close(self) -> None:
+        """Leave the files to another process."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _claim(self) -> str:
+        """Return how the names of the files begin that this process alone writes to.
+
+        Asked before each write: whoever deletes the folder deletes the lock too, and another process may have the name.
+        """
+        if self._lock is not None and not _is_at(self._lock, self._folder, self._name):
+            self.close()
+        numbers = count()
+        while self._lock is None:
+            self._name = f"misses-{next(numbers)}"
+            self._lock = _lock(self._folder, self._name)
+        return self._name
+
+    def _make_room(self, path: Path, more: int) -> None:
+        if not path.exists() or path.stat().st_size + more <= self.room:
+            return
+        lines = b"".join(miss.line() for miss in merged(read_misses(path)))
+        _replace(path, lines)
         if len(lines) + more <= self.room and len(lines) <= self.room // 2:
             return
-        for target, source in zip(reversed(self._older), [*reversed(self._older[:-1]), self._path], strict=True):
+        older = [path.with_suffix(f".{i}.jsonl") for i in range(1, _PARTS)]
+        for target, source in zip(reversed(older), [*reversed(older[:-1]), path], strict=True):
             if source.exists():
                 source.replace(target)
+
+
+def _lock(folder: Path, name: str) -> int | None:
+    """Have the files of a name, until the descriptor is closed; None where another process has them.
+
+    The lock is a file of its own, for theirs are replaced.
+    """
+    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return descriptor
+
+
+def _is_at(lock: int, folder: Path, name: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock), os.stat(folder / f"{name}.lock"))
+    except FileNotFoundError:
+        return False
 
 
 def _append(path: Path, lines: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
+from threading import RLock
 from time import perf_counter_ns
 from typing import Final
 
@@ -88,6 +89,8 @@ class Seen:
         self.missed: Callable[[bytes], None] | None = None
         self._counters = slot.counters
         self._mask = _NEVER
+        # Reentrant: a signal may have a line logged in the midst of an addition, and that line be dropped.
+        self._one = RLock()
 
     @property
     def one_in(self) -> int:
@@ -138,11 +141,9 @@ class Seen:
         self._time(_BY_ROUTE[route], perf_counter_ns() - began)
 
     def event(self, event: Event, times: int = 1) -> None:
-        """Count something that is no request.
-
-        Each event is counted by one thread alone, for an addition is no one step.
-        """
-        self._counters[event_at(event)] += times
+        """Count something that is no request; from any thread."""
+        with self._one:
+            self._counters[event_at(event)] += times
 
     def _time(self, first: int, took: int) -> None:
         self._counters[first + bisect_left(BOUNDS, took)] += 1

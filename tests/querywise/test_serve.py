@@ -76,8 +76,26 @@ def test_cuda_that_cannot_be_had_ends_it_with_the_reason(tools, at):
 
 
 @pytest.mark.parametrize(
-    "option", [("--provider", "tpu"), ("--quality-weight", "-1"), ("--batch-max", "0"), ("--batch-wait-us", "-1")]
+    "option",
+    [
+        ("--provider", "tpu"),
+        ("--quality-weight", "-1"),
+        ("--batch-max", "0"),
+        ("--batch-wait-us", "-1"),
+        ("--port", "70000"),
+        ("--workers", "0"),
+    ],
 )
 def test_options_that_cannot_be_are_refused(tools, at, option):
     done = tools.run("serve", *at, *option)
     assert done.code == 2 and option[0] in done.err
+
+
+def test_options_that_do_not_go_together_are_refused_with_a_hint(tools, at):
+    port = str(_free_port())
+    done = tools.run_process("serve", *at, "--port", port, "--admin-port", port)
+    assert done.code == 2
+    assert done.err.splitlines()[-2:] == [
+        f"--port and --admin-port are both {port}",
+        "pass --admin-port with another one",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from querywise.keys import add
 from release import Release
 from service import Settings, create_app
 from service.access.access import Access
-from service.access.front import origins_of
+from service.access.front import check_front, origins_of
 from service.access.keys import Key, MadeKey, digest_of, make_secret, read_keys, write_keys
 from service.access.rate import AddressBuckets, Bucket, Rate
 from service.access.ring import KeyRing
@@ -188,6 +189,44 @@ def test_keys_change_without_a_restart(ask_any: Any, release: Release, keys: Key
     assert status(more.secret) == 403  # no key at all is not the same as none asked for
 
 
+def test_a_key_that_was_revoked_is_none_once_the_file_can_be_read_again(keys: Keys, caplog: Any) -> None:
+    ring = KeyRing(keys.path)
+    web, ops = read_keys(keys.path)
+    write_keys(keys.path, [ops])
+    keys.path.chmod(0o660)  # as an editor leaves it that writes a new file
+    ring.look()
+    assert "others may write" in caplog.text and ring.holder(f"Bearer {keys.read}".encode(), 0.0) is not None
+    keys.path.chmod(0o600)
+    ring.look()
+    assert ring.holder(f"Bearer {keys.read}".encode(), 0.0) is None
+
+
+def test_a_failure_that_leaves_no_trace_at_the_file_is_tried_again(keys: Keys, caplog: Any, monkeypatch: Any) -> None:
+    def fail(_: Path) -> Any:
+        raise UserError("the keys cannot be read: Too many open files")
+
+    ring = KeyRing(keys.path)
+    write_keys(keys.path, [key for key in read_keys(keys.path) if key.name == "ops"])
+    with monkeypatch.context() as broken:
+        broken.setattr("service.access.ring.read_keys", fail)
+        ring.look()
+        ring.look()
+    assert caplog.text.count("Too many open files") == 1
+    ring.look()
+    assert ring.holder(f"Bearer {keys.read}".encode(), 0.0) is None
+
+
+def test_a_file_that_is_given_its_old_time_and_size_is_read_again(keys: Keys) -> None:
+    ring = KeyRing(keys.path)
+    before = keys.path.stat()
+    text = keys.path.read_text().replace(digest_of(keys.read.encode()), "0" * 64)
+    while keys.path.stat().st_ctime_ns == before.st_ctime_ns:  # that clock goes in steps
+        keys.path.write_text(text)
+        os.utime(keys.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    ring.look()
+    assert ring.holder(f"Bearer {keys.read}".encode(), 0.0) is None
+
+
 def test_what_was_found_right_is_found_again_in_one_spelling_only(keys: Keys) -> None:
     ring = KeyRing(keys.path)
     for form in (f"Bearer {keys.read}", f"bearer {keys.read}", f"Bearer  {keys.read}", "Bearer wrong"):
@@ -314,6 +353,9 @@ def test_addresses_are_counted_by_site_and_are_not_without_end(monkeypatch: Any)
     assert buckets.of("2001:db8:0:1::1", 0) is not buckets.of("2001:db8::1", 0)
     assert buckets.of("10.0.0.1", 0) is not buckets.of("10.0.0.2", 0)
     assert buckets.of("fe80::1%eth0", 0) is buckets.of("fe80::2", 0) and buckets.of("no:address", 0) is not None
+    assert buckets.of("::ffff:10.0.0.1", 0) is buckets.of("10.0.0.1", 0)  # as a socket for both families has it
+    assert buckets.of("::ffff:10.0.0.1", 0) is not buckets.of("::ffff:10.0.0.2", 0)
+    buckets = AddressBuckets()
     monkeypatch.setattr("service.access.rate._MOST_ADDRESSES", 8)
     for i in range(100):
         buckets.of(f"10.0.1.{i}", 1.0).due = 5.0
@@ -370,6 +412,30 @@ def test_what_is_no_origin_is_refused() -> None:
     for text in ("a.example", "https://a.example/path", "null", "ftp://a", "https://a.example:port"):
         with pytest.raises(UserError, match="no origin"):
             origins_of(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"rate": 5.0}, "pass --keys or --rate-by-address too, or leave --rate out"),
+        ({"rate": 5.0, "rate_burst": 9}, "pass --keys or --rate-by-address too, or leave --rate out"),
+        ({"rate_by_address": True}, "pass --rate too, or leave --rate-by-address out"),
+        ({"keys": Path("k"), "rate_burst": 9}, "pass --rate too, or leave --rate-burst out"),
+        ({"shadow": True}, "pass --other too, or leave --shadow out"),
+        ({"share": 0.0}, "pass --other too, or leave --share out"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(given: dict[str, Any], hint: str) -> None:
+    with pytest.raises(UserError, match="does nothing without") as refused:
+        check_front(Settings(**given))
+    assert refused.value.hint == hint
+
+
+def test_settings_that_go_together_are_not(keys: Keys) -> None:
+    check_front(Settings())
+    check_front(Settings(keys=keys.path, rate=5, rate_burst=9, rate_by_address=True))
+    check_front(Settings(rate=5, rate_by_address=True))
+    check_front(Settings(other="2026-11-22-77be01", share=0.5, shadow=True))
 
 
 @pytest.mark.parametrize(

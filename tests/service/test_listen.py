@@ -1,4 +1,4 @@
-"""Workers, and those that take their place."""
+"""Where it listens; workers, and those that take their place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from domain.errors import UserError
+from service.connections.listen import listen
+from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +42,58 @@ if __name__ == "__main__":
 """
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _refused(**given: Any) -> UserError:
+    """What is said where nothing can be run, for there is no such application."""
+    settings = Settings(**{name: given.pop(name) for name in ("admin_port", "admin_host") if name in given})
+    with pytest.raises(UserError) as refused:
+        listen("nothing:nothing", **({"host": "127.0.0.1", "workers": 1, "settings": settings} | given))
+    return refused.value
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_that_is_taken(workers):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        error = _refused(port=(port := taken.getsockname()[1]), workers=workers)
+        assert str(error) == f"port {port} is taken"
+        assert error.hint == "pass --port with another one, or --host with an address of this machine"
+        error = _refused(port=(free := _free_port()), admin_port=port, workers=workers)
+        assert str(error) == f"port {port} is taken"
+        assert error.hint == "pass --admin-port with another one, or --admin-host with an address of this machine"
+        socket.create_server(("127.0.0.1", free)).close()  # it was let go of
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-host.invalid", "[::1]", "é" * 70])
+def test_a_host_that_is_none_of_ours(host):
+    port = _free_port()
+    error = _refused(host=host, port=port)
+    assert str(error).startswith(f"port {port} of {host} cannot be had: ") and "--host" in error.hint
+    error = _refused(port=_free_port(), admin_host=host, admin_port=port)
+    assert str(error).startswith(f"port {port} of {host} cannot be had: ") and "--admin-host" in error.hint
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_two_addresses_that_only_their_port_could_tell_apart(workers):
+    error = _refused(port=8080, admin_port=8080, admin_host="127.0.0.2", workers=workers)
+    assert (str(error), error.hint) == ("--port and --admin-port are both 8080", "pass --admin-port with another one")
+
+
+def test_workers_that_cannot_start_end_it_with_a_status_that_says_so():
+    port = _free_port()
+    command = (
+        "from service.connections.listen import listen; from service.settings import Settings; "
+        f"listen('nothing:nothing', host='127.0.0.1', port={port}, workers=2, settings=Settings())"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 3 and b"failed to start" in done.stderr
+
+
 def workers_of(parent: int) -> list[int]:
     children = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
     return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
@@ -52,9 +109,7 @@ def until(true: Callable[[], object], seconds: float = 60) -> bool:
 
 
 def test_a_worker_that_dies_while_it_is_asked_whether_it_is_well_is_replaced(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     script = tmp_path / "serve.py"
     script.write_text(SERVE)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}

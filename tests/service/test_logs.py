@@ -7,12 +7,15 @@ import logging
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from service import Settings, create_app
+from service.seen.board import COUNTERS, Slot
 from service.seen.instruments import Instruments
 from service.seen.logs import Lines, logging_as, render_line
+from service.seen.seen import Seen
 
 HEADERS = ((b"content-type", b"application/json"),)
 
@@ -132,6 +135,26 @@ def test_a_reader_that_sleeps_blocks_nobody_and_what_is_lost_is_counted(pipe):
     os.close(writing)
     reader.join(10)
     assert lines_read + len(lost) == 2000
+
+
+class _Slow(list[int]):
+    """Counters between whose reading and writing there is time for another thread."""
+
+    def __getitem__(self, at):
+        value = super().__getitem__(at)
+        time.sleep(0.001)
+        return value
+
+
+def test_lines_that_several_threads_lose_are_all_counted():
+    slot = Slot.alone()
+    slot.counters = counters = _Slow([0] * COUNTERS)
+    seen = Seen(slot)
+    lines = Lines(1, lambda: seen.event("log_dropped"), most=0)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lines.put, [b"a\n"] * 40))
+    lines.close()
+    assert sum(counters) == 40
 
 
 def test_a_reader_that_has_gone_is_no_error(pipe):

@@ -117,6 +117,21 @@ def test_both_formats_say_the_same_and_keep_to_the_conventions(counted, ask_any)
     assert len(buckets) == len(BOUNDS) + 1 and all(a <= b for a, b in pairwise(buckets)) and buckets[-1] == 1
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        b"text/plain;version=zzz",
+        b"application/openmetrics-text;version=1.zzz,text/plain;version=0.0.4;q=0.5",
+        b"text/plain;version==",
+        b"text/plain;version=1.0.0\xe9;escaping=zzz",
+        b"\xff",
+    ],
+)
+def test_whatever_format_is_asked_for_there_is_an_answer(counted, accept):
+    _, samples = counted
+    assert _one(samples(accept), "querywise_workers") == 1
+
+
 def test_latencies_fall_into_their_buckets(monkeypatch):
     seen, ends = Seen(Slot.alone()), iter([50_000, 50_001, 1_999_999, 10**9, 3 * 10**9])
     monkeypatch.setattr("service.seen.seen.perf_counter_ns", lambda: next(ends))

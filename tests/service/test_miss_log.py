@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,8 @@ from querywise.queries import read_query_file
 from service import Settings, create_app
 from service.seen.misses import MissLog
 from service.seen.misslog import Miss, MissFiles, merged, read_misses
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _answer(query: str, *, reason: str = "model", confidence: float | None = 0.5, typed: str | None = None) -> bytes:
@@ -40,12 +46,16 @@ class _Counts(Counter[str]):
 
 def _kept(folder: Path, answers: list[bytes], **options) -> _Counts:
     counts = _Counts()
-    log = MissLog(folder, "0", count=counts, **options)
+    log = MissLog(folder, count=counts, **options)
     log.start()
     for answer in answers:
         log.offer(answer)
     log.close()
     return counts
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def test_a_query_is_one_line_with_its_searches_and_label_reads_it(tmp_path):
@@ -63,10 +73,14 @@ def test_a_query_is_one_line_with_its_searches_and_label_reads_it(tmp_path):
 
 
 def test_a_folder_of_several_workers_is_read_as_one(tmp_path):
-    for name in ("0", "1"):
-        log = MissLog(tmp_path, name, count=_Counts())
+    logs = [MissLog(tmp_path, count=_Counts()) for _ in range(2)]
+    for log in logs:
         log.offer(_answer("oat milk"))
+        log._take()
+        log._write()
+    for log in logs:
         log.close()
+    assert _names(tmp_path) == ["misses-0.jsonl", "misses-1.jsonl"]
     (tmp_path / "misses-1.new").write_text("being written")
     assert read_query_file(tmp_path).searches == {"oat milk": 2}
 
@@ -111,28 +125,27 @@ def test_hostile_queries_come_back_as_they_were(tmp_path):
 
 def test_files_are_merged_then_put_aside_and_stay_within_their_room(tmp_path):
     most = 40_000  # four parts of 10,000 bytes, some 75 lines each
-    log = MissLog(tmp_path, "0", count=_Counts(), most_bytes=most)
+    log = MissLog(tmp_path, count=_Counts(), most_bytes=most)
     for _ in range(20):
         for i in range(30):
             log.offer(_answer(f"known {i}"))
         log._take()
         log._write()
-    assert [path.name for path in tmp_path.iterdir()] == ["misses-0.jsonl"]
+    assert _names(tmp_path) == ["misses-0.jsonl"]
     assert read_query_file(tmp_path).searches == {f"known {i}": 20 for i in range(30)}
     for i in range(2000):
         log.offer(_answer(f"new {i}"))
         if i % 40 == 39:
             log._take()
             log._write()
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["misses-0.1.jsonl", "misses-0.2.jsonl", "misses-0.3.jsonl", "misses-0.jsonl"]
+    assert _names(tmp_path) == ["misses-0.1.jsonl", "misses-0.2.jsonl", "misses-0.3.jsonl", "misses-0.jsonl"]
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= most
     assert "new 1999" in read_query_file(tmp_path).searches and "known 1" not in read_query_file(tmp_path).searches
 
 
 def test_more_than_a_file_holds_keeps_the_most_asked(tmp_path):
     counts = _Counts()
-    log = MissLog(tmp_path, "0", count=counts, most_bytes=4 * 1000)
+    log = MissLog(tmp_path, count=counts, most_bytes=4 * 1000)
     for i in range(50):
         for _ in range(1 + i % 2):
             log.offer(_answer(f"query {i}"))
@@ -145,7 +158,7 @@ def test_more_than_a_file_holds_keeps_the_most_asked(tmp_path):
 def test_a_folder_that_cannot_be_made_is_counted_and_logged_once(tmp_path, caplog):
     (tmp_path / "file").write_text("no folder")
     counts = _Counts()
-    log = MissLog(tmp_path / "file" / "misses", "0", count=counts)
+    log = MissLog(tmp_path / "file" / "misses", count=counts)
     for _ in range(3):
         log.offer(_answer("a"))
         log._take()
@@ -156,21 +169,63 @@ def test_a_folder_that_cannot_be_made_is_counted_and_logged_once(tmp_path, caplo
 
 
 def test_a_folder_that_is_deleted_comes_back(tmp_path):
-    log = MissLog(tmp_path / "misses", "0", count=_Counts())
+    log = MissLog(tmp_path / "misses", count=_Counts())
     for query in ("a", "b"):
         log.offer(_answer(query))
         log._take()
         log._write()
         if query == "a":
-            (tmp_path / "misses" / "misses-0.jsonl").unlink()
-            (tmp_path / "misses").rmdir()
+            shutil.rmtree(tmp_path / "misses")
     log.close()
     assert read_query_file(tmp_path / "misses").searches == {"b": 1}
 
 
+def _write(log: MissLog, query: str) -> None:
+    log.offer(_answer(query))
+    log._take()
+    log._write()
+
+
+def test_two_services_on_one_folder_write_to_files_of_their_own_also_after_it_was_deleted(tmp_path):
+    folder = tmp_path / "misses"
+    first, second = (MissLog(folder, count=_Counts()) for _ in range(2))
+    _write(first, "a")
+    _write(second, "b")
+    _write(first, "c")
+    assert read_query_file(folder / "misses-0.jsonl").searches == {"a": 1, "c": 1}
+    assert read_query_file(folder / "misses-1.jsonl").searches == {"b": 1}
+    shutil.rmtree(folder)
+    _write(second, "d")
+    _write(first, "e")
+    assert read_query_file(folder / "misses-0.jsonl").searches == {"d": 1}
+    assert read_query_file(folder / "misses-1.jsonl").searches == {"e": 1}
+    first.close()
+    second.close()
+    assert read_query_file(folder).searches == {"d": 1, "e": 1}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from service.seen.misslog import MissFiles
+
+MissFiles(Path(sys.argv[1]), most_bytes=1000, days=30).append([sys.argv[2].encode()])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_file_of_a_worker_that_was_killed_is_taken_up_again(tmp_path):
+    command = [sys.executable, "-c", KILLED, str(tmp_path), _missed("before", "2026-11-22").decode()]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    _kept(tmp_path, [_answer("after")])
+    assert _names(tmp_path) == ["misses-0.jsonl"]
+    assert read_query_file(tmp_path).searches == {"before": 2, "after": 1}
+
+
 def test_a_full_disk_leaves_no_half_line_and_loses_nothing_that_comes_back(tmp_path, monkeypatch):
     counts, real, room = _Counts(), os.write, [20]
-    log = MissLog(tmp_path, "0", count=counts)
+    log = MissLog(tmp_path, count=counts)
 
     def full(descriptor: int, data: bytes) -> int:
         if not room[0]:
@@ -197,7 +252,7 @@ def test_a_line_cut_off_by_a_crash_is_passed_over_when_merging(tmp_path):
 
 
 def test_what_was_missed_is_on_disk_before_the_worker_ends(tmp_path):
-    log = MissLog(tmp_path, "0", count=_Counts(), every=0.01)
+    log = MissLog(tmp_path, count=_Counts(), every=0.01)
     log.start()
     log.offer(_answer("a"))
     until = time.monotonic() + 10
@@ -214,41 +269,46 @@ def _missed(query: str, day: str) -> bytes:
 
 
 def test_what_nobody_asked_again_for_so_many_days_is_forgotten(tmp_path):
-    files = MissFiles(tmp_path, "0", most_bytes=1 << 20, days=30)
+    files = MissFiles(tmp_path, most_bytes=1 << 20, days=30)
     # From the 22nd of November back 30 days is the 23rd of October, which is kept.
     old, first, last = _missed("old", "2026-10-22"), _missed("first", "2026-10-23"), _missed("last", "2026-11-22")
-    (tmp_path / "misses-0.jsonl").write_bytes(old + b'{"query": "cut of' + b"\n" + first + b"\xff\n" + last)
+    (tmp_path / "misses-0.jsonl").write_bytes(old + b'{"query": "cut of' + b"\n" + first + b"\xff\n")
     (tmp_path / "misses-0.1.jsonl").write_bytes(old + old)
-    (tmp_path / "misses-1.jsonl").write_bytes(old + last)  # of another worker, which forgets for itself
-    (tmp_path / "misses-7.jsonl").write_bytes(old)  # of a worker that there is no more
-    (tmp_path / "notes.jsonl").write_bytes(old)
-    at = datetime(2026, 10, 22, 12, tzinfo=UTC).timestamp()
+    files.append([last])
+    other = MissFiles(tmp_path, most_bytes=1 << 20, days=30)
+    other.append([old + last])  # of a worker that runs, which forgets for itself
     for name in ("misses-7.jsonl", "notes.jsonl"):
-        os.utime(tmp_path / name, (at, at))
+        (tmp_path / name).write_bytes(old)
+    (tmp_path / "misses-8.2.jsonl").write_bytes(old + last)
     files.forget(date(2026, 11, 22))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["misses-0.jsonl", "misses-1.jsonl", "notes.jsonl"]
+    assert _names(tmp_path) == ["misses-0.jsonl", "misses-1.jsonl", "misses-8.2.jsonl", "notes.jsonl"]
+    assert (tmp_path / "misses-1.jsonl").read_bytes() == old + last
+    assert (tmp_path / "misses-8.2.jsonl").read_bytes() == last  # of a worker that there is no more
+    other.close()
+    files.forget(date(2026, 11, 22))
+    assert (tmp_path / "misses-1.jsonl").read_bytes() == last
     assert (tmp_path / "misses-0.jsonl").read_bytes() == first + b"\xff\n" + last
     assert (tmp_path / "misses-0.jsonl").stat().st_mode & 0o777 == 0o600
     files.append([_missed("new", "2026-11-22")])
     assert [one.query for one in read_misses(tmp_path / "misses-0.jsonl")] == ["first", "last", "new"]
-    MissFiles(tmp_path / "none", "0", most_bytes=1, days=1).forget(date(2026, 11, 22))
+    MissFiles(tmp_path / "none", most_bytes=1, days=1).forget(date(2026, 11, 22))
 
 
 def test_the_service_forgets_by_itself(tmp_path, monkeypatch):
     monkeypatch.setattr("service.seen.misses._WAKE", 0.01)
     (tmp_path / "misses-0.jsonl").write_bytes(_missed("old", "2020-01-01"))
-    log = MissLog(tmp_path, "0", count=_Counts(), every=0.01)
+    log = MissLog(tmp_path, count=_Counts(), every=0.01)
     log.start()
     until = time.monotonic() + 10
-    while list(tmp_path.iterdir()) and time.monotonic() < until:
+    while _names(tmp_path) and time.monotonic() < until:
         time.sleep(0.02)
     log.close()
-    assert list(tmp_path.iterdir()) == []
+    assert _names(tmp_path) == []
 
 
 def test_offering_never_waits_and_what_is_too_much_is_counted(tmp_path):
     counts = _Counts()
-    log = MissLog(tmp_path, "0", count=counts)  # its thread was never started: the slowest there is
+    log = MissLog(tmp_path, count=counts)  # its thread was never started: the slowest there is
     answer = _answer("a")
     began = time.perf_counter()
     for _ in range(25_000):

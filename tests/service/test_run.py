@@ -134,6 +134,8 @@ def test_stopped_while_queries_wait_it_ends_in_order(taught_folder, run_service)
         *(("--batch-max", text) for text in ("0", "1.5")),
         *(("--batch-wait-us", text) for text in ("-1", "100001")),
         ("--provider", "tpu"),
+        *(("--port", text) for text in ("-1", "0", "65536", "70000")),
+        *(("--workers", text) for text in ("-1", "0")),
     ],
 )
 def test_settings_that_cannot_be_are_refused(options, capsys, monkeypatch):
@@ -174,6 +176,23 @@ def test_a_damaged_release_is_refused_in_one_line(folder, tmp_path):
     run = _start(copy, "--port", "1")
     assert run.returncode == 2
     assert "taxonomy.json" in run.stderr and "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "line", "hint"),
+    [
+        (("--workers", "2"), "port {0} is taken", "pass --port "),
+        (("--workers", "2", "--admin-port", "{0}"), "--port and --admin-port are both {0}", "pass --admin-port "),
+        (("--shadow",), "--shadow does nothing without --other", "pass --other too"),
+    ],
+)
+def test_what_cannot_be_served_so_ends_with_one_line_and_a_hint(folder, options, line, hint):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        run = _start(folder, "--port", port, *(option.format(port) for option in options))
+    assert run.returncode == 2
+    said, hinted = run.stderr.splitlines()
+    assert said == line.format(port) and hinted.startswith(hint)
 
 
 def test_no_folder_for_what_workers_share(monkeypatch):
