@@ -9,9 +9,9 @@ to be a fair match that one has some 10,000 categories too.
 
 The student keeps what it read of a word, and has been asked every query before, as a server has that ran for a while;
 in a row of its own each word is new, which no log is like. Hierarchical softmax looks only into branches that can still
-win, so that what it takes depends on what it has learnt, and it has two rows: sure of its answers, it has learnt the
-queries that it is asked, each with a label of its own; with untrained weights, it has learnt random labels, and can
-rule nothing out. The full softmax computes everything, whatever it has learnt.
+win, so that what it takes depends on what it has learnt, and it has two rows: in the best case it has learnt the
+queries that it is asked, each with a label of its own; in the worst case it has learnt random labels, and can
+prune no branch. The full softmax computes everything, whatever it has learnt.
 
 The competitors take turns, so that a busy machine hits all of them: the tables have medians over rounds, with the least
 and the most, and ratios are taken within a round.
@@ -52,8 +52,8 @@ BATCHES = 32, 256
 STUDENT = "**student**"
 NEW = "student, every word new"
 PEER, UNTRAINED = (
-    "fastText, hierarchical softmax, sure of its answers",
-    "fastText, hierarchical softmax, untrained weights",
+    "fastText, hierarchical softmax, best case (most branches pruned)",
+    "fastText, hierarchical softmax, worst case (no branch pruned)",
 )
 SLOW = "MiniLM + linear"
 
@@ -266,8 +266,8 @@ def outcome(student: Student, peers: Mapping[str, Answer], texts: Sequence[str])
 with a category, {above:.0%} with one above it, and the rest not at all.
 
 Hierarchical softmax leaves out each branch whose chance is below that of the labels it has found, and these have a
-chance of {sure:.2g} in the mean where it is sure of its answers and of {unsure:.2g} with untrained weights, which rule
-nothing out."""
+chance of {sure:.2g} in the mean in the best case and of {unsure:.2g} in the worst, in which
+none is left out."""
 
 
 if __name__ == "__main__":
