@@ -1,4 +1,4 @@
-"""What needs torch: the encoder's export now, the student later. The only folder that imports it."""
+"""What trains and exports models: sentence encoder, student, tagger and filter. The only folder that imports torch."""
 
 import domain.telemetry  # noqa: F401 - before onnxruntime, which some modules here import first
 

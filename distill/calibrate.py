@@ -24,22 +24,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
+from distill.platt import fit_sigmoid
 from release.student import Level, Policy, Tree
 
-__all__ = ["NEVER", "Held", "calibrate", "risk_controlled_threshold"]
+__all__ = ["APART", "NEVER", "Held", "calibrate", "risk_controlled_threshold"]
 
 NEVER = 2.0
 """A threshold that no chance reaches."""
 
-_APART = 300
+APART = 300
 """Queries from which on a depth has a threshold of its own: of fewer, a test seldom shows that enough are right."""
 
 _LEAST = 60
 _STARTS = (0.12, 0.25, 0.4, 0.65, 1.0)
 """Shares of the queries, surest first, at which the sequence of tests starts."""
-
-_LEAST_SLOPE = 0.05
-_HAIR = 1e-3
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -72,13 +70,15 @@ class _Candidates:
 
 
 def calibrate(held: Held, tree: Tree, *, target: float = 0.9, error: float = 0.05) -> Policy:
-    """Return the policy under which answers of each depth are right with at least the target's probability.
+    """Return the policy under which answers are right with at least the target's probability.
+
+    What it is promised of, each depth or several together, is said above.
 
     Args:
         held: Queries drawn as those to come, none of which had a part in training.
         tree: The tree.
         target: Precision to keep.
-        error: Chance, for each depth, that the threshold does not keep it.
+        error: Chance, for each threshold, that it does not keep it.
     """
     deepest = int(tree.depth.max(initial=0))
     own, ancestors = _candidates(held, tree)
@@ -116,9 +116,9 @@ def _columns(rows: Sequence[tuple[int, int, float, bool]]) -> _Candidates:
 
 def _levels(candidates: _Candidates, deepest: int, target: float, error: float) -> list[Level]:
     """Return a level for each depth, those with few candidates sharing one, in need with all others."""
-    enough = [int((candidates.depth == depth).sum()) >= _APART for depth in range(deepest + 1)]
+    enough = [int((candidates.depth == depth).sum()) >= APART for depth in range(deepest + 1)]
     pooled = candidates.only(~np.isin(candidates.depth, np.flatnonzero(enough)))
-    shared = _level(pooled if len(pooled.query) >= _APART else candidates, candidates, target, error)
+    shared = _level(pooled if len(pooled.query) >= APART else candidates, candidates, target, error)
     return [
         _level(candidates.only(candidates.depth == depth), candidates, target, error) if enough[depth] else shared
         for depth in range(deepest + 1)
@@ -149,40 +149,9 @@ def _level(group: _Candidates, curve_of: _Candidates, target: float, error: floa
 
 
 def _platt(candidates: _Candidates) -> Level:
-    """Return the slope and intercept of least cross entropy, with Platt's softened targets, by Newton's method."""
-    if not len(candidates.query):
-        return Level()
     sure = np.clip(candidates.chance, 1e-6, 1 - 1e-6)
-    x = np.stack([np.log(sure / (1 - sure)), np.ones(len(sure))], axis=1)
-    positive = int(candidates.right.sum())
-    negative = len(sure) - positive
-    y = np.where(candidates.right, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    slope, intercept = _minimum(x, y, 0 * y, np.array([1.0, 0.0]))
-    if slope < _LEAST_SLOPE:  # a curve that falls would order answers the wrong way round
-        slope = _LEAST_SLOPE
-        [intercept] = _minimum(x[:, 1:], y, slope * x[:, 0], np.array([0.0]))
-    return Level(slope=float(slope), intercept=float(intercept))
-
-
-def _minimum(x: Floats, y: Floats, offset: Floats, start: Floats) -> Floats:
-    """Return the weights of least cross entropy of ``sigmoid(x @ weights + offset)``, held to the start by a hair."""
-
-    def loss(at: Floats) -> float:
-        logits = x @ at + offset
-        return float((np.logaddexp(0, logits) - y * logits).sum() + _HAIR / 2 * ((at - start) ** 2).sum())
-
-    at, least = start, loss(start)
-    for _ in range(100):
-        p = np.exp(-np.logaddexp(0, -(x @ at + offset)))
-        gradient = x.T @ (p - y) + _HAIR * (at - start)
-        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + _HAIR * np.eye(len(at)), gradient)
-        # Where chances are near 0 or 1 the curve is flat, and a whole step leads far beyond the minimum.
-        while (now := loss(at - step)) > least and np.abs(step).max() > 1e-9:
-            step = step / 2
-        if now > least or np.abs(step).max() <= 1e-9:
-            break
-        at, least = at - step, now
-    return at
+    fitted = fit_sigmoid(np.log(sure / (1 - sure)), candidates.right)
+    return Level(slope=fitted.slope, intercept=fitted.intercept)
 
 
 def risk_controlled_threshold(chances: Floats, right: Flags, *, target: float, error: float) -> float:

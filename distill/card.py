@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
+from distill.calibrate import APART
 from distill.export import Parity
 from distill.tagger import TaggerCard
 from release.student import Policy, Tree, decide
@@ -178,8 +179,9 @@ Seed {card.seed}, {card.folds} folds.
 ## Agreement with the teacher
 
 On queries whose near-duplicates had no part in training or calibration. The thresholds were set on
-{card.calibrated_on:,} others: at each depth, answers agree with the teacher in {card.target:.0%} of queries or
-more, with {1 - card.error:.0%} confidence.
+{card.calibrated_on:,} others: answers agree with the teacher in {card.target:.0%} of queries or more, with
+{1 - card.error:.0%} confidence for each depth with {APART} of them or more, and for the other depths together; where
+these have fewer than {APART}, for all depths together. Further categories of one answer are not promised.
 
 | tier | queries | top-1 | answered | precision | backed off | precision |
 |---|---|---|---|---|---|---|

@@ -44,7 +44,7 @@ class Recipe:
 
     Attributes:
         mix: Share of a batch by source.
-        steps: Batches.
+        steps: Batches; where there are few examples `Ground.taught` takes fewer.
         batch: Examples of a batch.
         anchor: Weight of staying near the encoder.
         parents: Weight of the ancestors in the loss.

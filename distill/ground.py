@@ -10,7 +10,7 @@ import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, Self
 
@@ -96,7 +96,7 @@ class Ground:
             folder: Has the sentence encoder's `tokenizer.json`.
             dimension: Of the embedding.
             bits: Grams are hashed into ``2 ** bits`` rows.
-            texts: Texts of the shop to learn the encoder's vectors of, at most.
+            texts: Texts of the shop to learn the encoder's vectors of, at most; those of the tree are always there.
             pseudo: Pseudo-queries of the catalogue.
             epochs: Over those texts.
             rng: Draws.
@@ -137,7 +137,8 @@ class Ground:
 
         Args:
             split: Of the labels.
-            recipe: How examples are mixed; no more steps are gone than go ten times over them.
+            recipe: How examples are mixed; no more steps are gone than go ten times over them, or a hundred where that
+                is more.
             rng: Draws.
             progress: Called after each step with how many there are, and the student as it is then.
         """
@@ -176,8 +177,13 @@ def _corpus(
     titles = [" ".join(product.title) for product in lessons.sold]
     # Of what is kept out, not even what the encoder makes of the words is learnt: queries to come are as new as that.
     asked = [c.query for c in lessons.contexts if not split.may_be_held(c.query)]
-    fixed = dict.fromkeys(chain(chain.from_iterable(names), asked))
+    named = dict.fromkeys(chain.from_iterable(names))
+    queries = dict.fromkeys(query for query in asked if query not in named)
     drawn = dict.fromkeys(chain(titles, (e.query for e in pseudo)))
+    room = max(0, most - len(named))
+    spare = room - len(drawn.keys() - (named | queries))
+    # Of a large log only the most searched queries: without titles categories would have no view of them.
+    fixed = named | dict.fromkeys(islice(queries, max(room // 2, spare)))
     more = [text for text in drawn if text not in fixed]
     room = max(0, most - len(fixed))
     texts = [*fixed, *(more if len(more) <= room else rng.sample(more, room))]

@@ -22,7 +22,8 @@ from scipy.stats import rankdata
 
 from distill.match_export import check_match_parity, match_onnx
 from distill.match_lessons import MatchLessons
-from distill.match_network import Flags, Floats, MatchNetwork, MatchRecipe, Scaling, fit_network, platt
+from distill.match_network import Flags, Floats, MatchNetwork, MatchRecipe, Scaling, fit_network
+from distill.platt import fit_sigmoid
 from domain.errors import UserError
 from domain.files import replace_atomically
 from domain.taxonomy import Taxonomy
@@ -105,7 +106,6 @@ def distil_match(
     lexicon: Lexicon,
     *,
     recipe: MatchRecipe | None = None,
-    seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> MatchCard:
     """Train a filter, and write it into the folder of the student that it reads with.
@@ -118,7 +118,6 @@ def distil_match(
         taxonomy: The tree that the student was trained for.
         lexicon: What the catalogue says of words.
         recipe: How.
-        seed: Of all that is drawn; the same lessons and seed give the same filter on the same machine.
         progress: Called with the name of a part, what is done of it, and how much there is.
 
     Raises:
@@ -143,7 +142,7 @@ def distil_match(
     torch.set_num_threads(1)  # tensors are so small that threads wait for one another
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             for number in range(FOLDS):
                 held = fold == number
                 networks.append(
@@ -151,7 +150,8 @@ def distil_match(
                 )
                 logits[:, held] = networks[-1].score(inputs[:, held])
                 progress("match", number + 1, FOLDS)
-            slope, intercept = platt(logits.ravel(), np.tile(good, 2))
+            curve = fit_sigmoid(logits.ravel(), np.tile(good, 2))
+            slope, intercept = curve.slope, curve.intercept
             chances = 1 / (1 + np.exp(-(slope * logits + intercept)))
             threshold = threshold_of(chances[0], good, recipe.cost)
             model = match_onnx(networks, scaling, slope, intercept)
@@ -162,7 +162,6 @@ def distil_match(
     (folder / ABOUT).unlink(missing_ok=True)
     with replace_atomically(folder / MODEL) as file:
         file.write(model)
-    write_match_about(folder, threshold=threshold, lexicon=lexicon)
     card = MatchCard(
         queries=len({one.query for one in lessons}),
         good=int(good.sum()),
@@ -179,6 +178,7 @@ def distil_match(
         megabytes=len(model) / 1e6,
     )
     (folder / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
+    write_match_about(folder, threshold=threshold, lexicon=lexicon)
     return card
 
 

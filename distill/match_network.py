@@ -14,16 +14,13 @@ from torch.nn import functional
 
 from release.match_features import Matrix
 
-__all__ = ["FARTHEST", "Flags", "Floats", "MatchNetwork", "MatchRecipe", "Scaling", "fit_network", "platt"]
+__all__ = ["FARTHEST", "Flags", "Floats", "MatchNetwork", "MatchRecipe", "Scaling", "fit_network"]
 
 FARTHEST: Final = 4.0
 """Standard deviations beyond which a sign says no more: no query is so odd that one number decides."""
 
 _PATIENCE: Final = 8
 """Epochs without gain after which training ends."""
-
-_LEAST_SLOPE: Final = 0.05
-_HAIR: Final = 1e-3
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -41,6 +38,7 @@ class MatchRecipe:
         decay: Of the weights.
         dropout: Of the signs and of the hidden units.
         cost: Share of the good matches that the threshold may take out.
+        seed: Of all that is drawn; the same lessons and seed give the same filter on the same machine.
     """
 
     hidden: int = 32
@@ -50,6 +48,7 @@ class MatchRecipe:
     decay: float = 1e-2
     dropout: float = 0.2
     cost: float = 0.1
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,17 +127,3 @@ def fit_network(
             break
     network.load_state_dict(best)
     return network.eval()
-
-
-def platt(logits: Floats, good: Flags) -> tuple[float, float]:
-    """Return slope and intercept under which logits are chances (Platt 1999), found by Newton's method."""
-    x = np.stack([logits, np.ones_like(logits)], axis=1)
-    at = np.array([1.0, 0.0])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-(x @ at)))
-        gradient = x.T @ (p - good) + _HAIR * (at - np.array([1.0, 0.0]))
-        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + _HAIR * np.eye(2), gradient)
-        at = at - step / max(1.0, float(np.abs(step).max()))
-        if np.abs(step).max() < 1e-9:
-            break
-    return max(float(at[0]), _LEAST_SLOPE), float(at[1])

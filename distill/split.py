@@ -43,7 +43,7 @@ class Lessons:
         locale: Picks the stemmer that near-duplicates are found with.
         sold: The catalogue.
         brands: As the catalogue writes them, one for each product that has one.
-        contexts: What the log says, of every query.
+        contexts: What the log says, of every query, most searched first.
         labels: What the teacher says.
         gold: Queries that people labelled, for measuring.
     """

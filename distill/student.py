@@ -57,14 +57,16 @@ class Settings:
         seed: Of everything that is drawn; the same inputs and seed give the same student on the same machine.
         dimension: Of the embedding.
         bits: Grams are hashed into ``2 ** bits`` rows.
-        texts: Texts of the shop to learn the encoder's vectors of, at most.
+        texts: Texts of the shop to learn the encoder's vectors of, at most; those of the tree are always there.
         pseudo: Pseudo-queries of the catalogue.
         epochs: Over those texts.
-        recipe: How examples are mixed; its steps are as many as go ten times over the examples, within reason.
-        target: Precision to keep at every depth of the tree.
-        error: Chance, for each depth, that it is not kept.
-        folds: Parts of the labels that are each held out once, to calibrate on. With 0 the split's own held labels
-            are calibrated on, and never learnt from.
+        recipe: How examples are mixed. Of its steps no more are gone than go ten times over the examples, or a hundred
+            where that is more.
+        target: Precision of the likeliest category to keep at each depth of the tree that has queries enough, and at
+            the other depths together, see `distill.calibrate`.
+        error: Chance, for each of these, that it is not kept.
+        folds: Parts of the labels that are each held out once, to calibrate on; not 1. With 0 the split's own held
+            labels are calibrated on, and never learnt from.
         most_flips: Share of queries whose likeliest category int8 may change.
         cuda: Whether to export fp16 for CUDA too.
     """
@@ -81,6 +83,10 @@ class Settings:
     folds: int = 5
     most_flips: float = 0.02
     cuda: bool = False
+
+    def __post_init__(self) -> None:
+        if self.folds == 1:
+            raise UserError("one fold leaves nothing to learn from", hint="--folds takes 0, or 2 to 20")
 
 
 def distil(

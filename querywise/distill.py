@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +58,9 @@ def distill(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     folds: Annotated[
         int,
-        typer.Option(min=0, max=20, help="Parts of the labels, each held out once to calibrate; 0: a fixed part."),
+        typer.Option(
+            min=0, max=20, help="2 to 20 parts of the labels, each held out once to calibrate; 0: a fixed part."
+        ),
     ] = 5,
     target: Annotated[float, typer.Option(min=0.5, max=0.99, help="Precision to keep where it answers.")] = 0.9,
     max_flips: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that int8 may change.")] = 0.02,
@@ -137,7 +140,7 @@ def distill_shop(
     """Train a student on what a shop has, and leave it in the work folder.
 
     Raises:
-        StageMissing: when there are no labels, no contexts or no index.
+        StageMissing: when there are no labels, no contexts or no index, or when they are of an earlier tree.
     """
     from distill.student import distil
 
@@ -169,7 +172,8 @@ def lessons_of(shop: Shop, gold: Path | None) -> Lessons:
     """Return all that a student of a shop may learn from, and the queries of the gold, which it must not.
 
     Raises:
-        StageMissing: when there are no labels, no contexts or no catalogue.
+        StageMissing: when there are no labels, no contexts or no catalogue, or when labels or contexts are of a tree
+            that had other categories.
         UserError: when the gold cannot be read.
     """
     from distill.corpus import read_sold
@@ -178,13 +182,24 @@ def lessons_of(shop: Shop, gold: Path | None) -> Lessons:
     if not shop.labels_file.is_file():
         raise StageMissing("there are no labels", hint=f"run `querywise label {shop.folder}` first")
     taxonomy = shop.load_taxonomy()
+    contexts = list(ContextStore(shop.context_file).of_tiers("head", "torso", "tail"))
+    labels = list(read_labels(shop.labels_file))
+    named = chain(
+        (category.id for label in labels for category in label.understanding.categories),
+        (category.category_id for context in contexts for category in context.categories),
+    )
+    if gone := next((category_id for category_id in named if category_id not in taxonomy), None):
+        raise StageMissing(
+            f"labels or contexts are of an earlier tree: the category {gone!r} is gone",
+            hint=f"run `querywise context {shop.folder}` and `querywise label {shop.folder}` again",
+        )
     return Lessons(
         taxonomy=taxonomy,
         locale=shop.config.locale,
         sold=read_sold(shop.warehouse / "products.parquet"),
         brands=_brands(shop),
-        contexts=list(ContextStore(shop.context_file).of_tiers("head", "torso", "tail")),
-        labels=list(read_labels(shop.labels_file)),
+        contexts=contexts,
+        labels=labels,
         gold=[case.query for case in read_gold(gold, taxonomy).cases] if gold else [],
     )
 

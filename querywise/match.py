@@ -23,7 +23,7 @@ from domain.label import read_labels
 from domain.shop import Shop
 from querywise.distill import need_training, training_bar
 from querywise.judges import VerdictFile, verdict_files
-from querywise.marks import begin, digest, done, is_done
+from querywise.marks import digest, done, is_done, report_of
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, work_on, write_json
 from release.match import digest_of, is_there
 from release.student.model import MODEL as STUDENT_MODEL
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from distill.match_pairs import Asked
     from distill.student import Progress
 
-__all__ = ["app", "match_lessons_of", "match_pairs", "match_shop", "match_stands", "show_match"]
+__all__ = ["app", "match_lessons_of", "match_pairs", "match_shop", "match_stands", "recipe_before", "show_match"]
 
 app = typer.Typer(no_args_is_help=True, help="The filter that takes bad matches out of discovery content and rewrites.")
 
@@ -83,7 +83,7 @@ def train(
         from distill.match_network import MatchRecipe
 
         with training_bar() as tell:
-            card = match_shop(opened, MatchRecipe(cost=cost), seed=seed, progress=tell)
+            card = match_shop(opened, MatchRecipe(cost=cost, seed=seed), progress=tell)
     if as_json:
         write_json(asdict(card))
     else:
@@ -112,9 +112,7 @@ def match_pairs(shop: Shop, *, queries: int = 240, seed: int = 0) -> list[Pair]:
     return list(choose_pairs(chosen, assortment, rng=rng))
 
 
-def match_shop(
-    shop: Shop, recipe: MatchRecipe | None = None, *, seed: int = 0, progress: Progress | None = None
-) -> MatchCard:
+def match_shop(shop: Shop, recipe: MatchRecipe | None = None, *, progress: Progress | None = None) -> MatchCard:
     """Train a filter on what a shop's judges said, and leave it beside the student.
 
     Raises:
@@ -124,23 +122,30 @@ def match_shop(
     """
     from distill.match import distil_match
     from distill.match_lessons import lexicon_of
+    from distill.match_network import MatchRecipe
 
+    recipe = recipe or MatchRecipe()
     if not (shop.student / STUDENT_MODEL).is_file():
         raise StageMissing("there is no student", hint=f"run `querywise distill {shop.folder}` first")
     inputs = _inputs(shop)
     sales = _sales(shop)
-    begin(shop, "match")
     card = distil_match(
         match_lessons_of(shop, sales),
         shop.student,
         shop.load_taxonomy(),
         lexicon_of(sales.values()),
         recipe=recipe,
-        seed=seed,
         progress=progress or (lambda *_: None),
     )
-    done(shop, "match", inputs, {})
+    done(shop, "match", inputs, {"cost": recipe.cost, "seed": recipe.seed})
     return card
+
+
+def recipe_before(shop: Shop) -> MatchRecipe:
+    """Return how the last filter was trained, that of an earlier student too; the defaults where there was none."""
+    from distill.match_network import MatchRecipe
+
+    return MatchRecipe(**report_of(shop, "match"))
 
 
 def match_lessons_of(shop: Shop, sales: Mapping[str, Sale]) -> MatchLessons:

@@ -21,7 +21,7 @@ from querywise.distill import distill_shop, need_training, settings_before, show
 from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
 from querywise.limits import Limits
 from querywise.marks import report_of
-from querywise.match import match_shop, match_stands, show_match
+from querywise.match import match_shop, match_stands, recipe_before, show_match
 from querywise.options import (
     DEFAULT_PROMPT,
     ApiBaseOption,
@@ -184,14 +184,14 @@ def _distill(shop: Shop) -> None:
 
 
 def _match(shop: Shop) -> None:
-    """Train the filter of bad matches, where a judge said of enough products what matches, unless it is trained."""
+    """Train the filter of bad matches as it was trained before, where there are verdicts enough, unless it stands."""
     if match_stands(shop) or not shop.student.is_dir():
         return
     from distill.match import NoMatchLessons
 
     with _timed("match"), training_bar() as tell:
         try:
-            card = match_shop(shop, progress=tell)
+            card = match_shop(shop, recipe_before(shop), progress=tell)
         except NoMatchLessons as error:
             console.print(f"no filter of bad matches was trained: {error}")
             return

@@ -8,7 +8,6 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
-import distill.calibrate  # noqa: E402
 from distill.calibrate import NEVER, Held, calibrate, risk_controlled_threshold  # noqa: E402
 from domain.taxonomy import Node, Taxonomy  # noqa: E402
 from release.student import Tree, decide  # noqa: E402
@@ -116,36 +115,6 @@ def test_the_promise_is_kept_where_precision_is_not_monotone() -> None:
     assert answered > 100
 
 
-def candidates(logits: np.ndarray, right: np.ndarray) -> distill.calibrate._Candidates:
-    places = np.arange(len(logits))
-    chance = 1 / (1 + np.exp(-logits))
-    return distill.calibrate._Candidates(query=places, depth=0 * places, chance=chance, right=right)
-
-
-@pytest.mark.parametrize(("slope", "intercept", "spread"), [(0.6, -0.5, 2.0), (1.8, 0.7, 1.0), (0.2, 1.0, 8.0)])
-def test_platt_finds_the_curve_again(slope: float, intercept: float, spread: float) -> None:
-    rng = np.random.default_rng(4)
-    logits = rng.normal(0, spread, 20_000).clip(-13, 13)
-    right = rng.uniform(size=20_000) < 1 / (1 + np.exp(-(slope * logits + intercept)))
-    found = distill.calibrate._platt(candidates(logits, right))
-    assert (found.slope, found.intercept) == pytest.approx((slope, intercept), abs=0.07)
-
-
-def test_platt_brings_chances_that_are_all_but_certain_down() -> None:
-    # Half of what is taken for certain is wrong; a whole step of Newton's method would leap over the minimum and back.
-    found = distill.calibrate._platt(candidates(np.full(1000, 16.0), flags(500, 500)))
-    assert found.calibrated(1 - 1e-7) == pytest.approx(0.5, abs=1e-3)
-
-
-def test_platt_never_turns_the_order_round_and_still_gives_the_mean() -> None:
-    logits = np.repeat([-2.0, 2.0], 500)
-    right = np.concatenate([flags(400, 100), flags(100, 400)])
-    found = distill.calibrate._platt(candidates(logits, right))
-    assert found.slope == 0.05
-    assert np.mean([found.calibrated(c) for c in 1 / (1 + np.exp(-logits))]) == pytest.approx(0.5, abs=1e-3)
-    assert distill.calibrate._platt(candidates(np.array([]), np.array([], dtype=bool))).slope == 1.0
-
-
 TREE = Tree.of(
     Taxonomy(
         [
@@ -171,6 +140,11 @@ def test_nothing_held_out_means_that_nothing_is_answered() -> None:
     policy = calibrate(held(), TREE)
     assert [level.threshold for level in (*policy.own, *policy.ancestor)] == [NEVER] * 6
     assert decide(np.array([0, 0, 1, 0, 0], dtype=np.float32), TREE, policy).rows == ()
+
+
+def test_chances_that_are_all_but_certain_are_brought_down_to_what_they_are() -> None:
+    policy = calibrate(held((500, [0, 0, 1, 0, 0], A11), (500, [0, 0, 1, 0, 0], A12)), TREE)
+    assert policy.own[2].calibrated(1.0) == pytest.approx(0.5, abs=1e-3)
 
 
 def test_depths_with_few_queries_share_a_level() -> None:

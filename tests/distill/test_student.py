@@ -13,6 +13,7 @@ onnx = pytest.importorskip("onnx")
 
 import onnxruntime  # noqa: E402
 
+from distill.calibrate import APART  # noqa: E402
 from distill.corpus import Sold  # noqa: E402
 from distill.fit import Recipe  # noqa: E402
 from distill.split import Lessons, examples_of, split_labels  # noqa: E402
@@ -176,7 +177,11 @@ def test_a_student_learns_what_the_labels_say_and_says_what_it_is_worth(
     assert card.tiers[0].tier == "all"
     assert card.tiers[0].top1 > 0.8
     assert card.parity[0].flips <= 0.005
-    assert "| all |" in (tmp_path / "student" / "card.md").read_text()
+    page = (tmp_path / "student" / "card.md").read_text()
+    assert "| all |" in page
+    # What is promised is promised of depths that have queries enough, and of no further category.
+    assert "at each depth" not in page
+    assert f"for each depth with {APART} of them or more, and for the other depths together" in " ".join(page.split())
     student = Student(tmp_path / "student", lessons.taxonomy)
     [answer] = student.predict(["brown dogs small"]).probabilities
     assert student.tree.ids[int(answer.argmax())] == "dogs"
@@ -216,6 +221,12 @@ def test_an_export_that_says_something_else_is_refused_and_leaves_the_last_stude
     with pytest.raises(QuerywiseError, match="get another category"):
         distil(lessons, before, tokenizer_folder / "tokenizer.json", settings=settings)
     assert (before / "student.json").read_text() == "the last one"
+
+
+def test_one_fold_is_a_mistake() -> None:
+    with pytest.raises(UserError, match="one fold leaves nothing to learn from"):
+        Settings(folds=1)
+    assert [Settings(folds=folds).folds for folds in (0, 2, 20)] == [0, 2, 20]
 
 
 def test_only_gold_is_no_lesson(toy: Taxonomy, tmp_path: Path) -> None:

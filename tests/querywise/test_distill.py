@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from domain.discovery import Ideas
 from domain.label import read_labels, write_labels
 from domain.shop import open_shop
-from querywise.distill import student_stands
+from querywise.distill import lessons_of, student_stands
 
 torch = pytest.importorskip("torch")
 
@@ -91,6 +92,39 @@ def test_without_labels_or_an_index_there_is_nothing_to_train_on(made, tools, tm
     (work / "labels" / "labels.jsonl").unlink()
     message = tools.run("distill", made.shop, "--work", work).mistake()
     assert "there are no labels" in message and "querywise label" in message
+
+
+def test_one_fold_is_a_mistake(made, tools, taught):
+    message = tools.run("distill", made.shop, "--work", taught[0], "--folds", "1").mistake()
+    assert "one fold leaves nothing to learn from" in message and "0, or 2 to 20" in message
+
+
+def test_labels_and_contexts_of_an_earlier_tree_are_a_mistake(made, tools, tmp_path):
+    folder, work = tmp_path / "shop", tools.copy_work(made.work, tmp_path / "work")
+    shutil.copytree(made.shop, folder)
+    for name in ("taxonomy.csv", "products.jsonl"):
+        text = (folder / name).read_text()
+        (folder / name).write_text(text.replace("chips,snacks", "crisps,snacks").replace('"chips"', '"crisps"'))
+    assert tools.run("ingest", folder, "--work", work).code == 0
+
+    def mistake():
+        message = tools.run("distill", folder, "--work", work).mistake()
+        assert "querywise context" in message and "querywise label" in message
+        return "'chips' is gone" in message
+
+    labels = work / "labels" / "labels.jsonl"
+    stay = [label for label in read_labels(labels) if label.query != "chips"]
+    assert mistake()
+    before = labels.read_bytes()
+    write_labels(labels, stay)
+    assert mistake()
+    labels.write_bytes(before)
+    assert tools.run("context", folder, "--work", work).code == 0
+    assert mistake()
+    # The check passes where neither names it.
+    write_labels(labels, stay)
+    shop = open_shop(folder, work=work)
+    assert len(lessons_of(shop, None).labels) == len(stay)
 
 
 def test_gold_that_cannot_be_read_is_a_mistake_before_anything_is_trained(made, tools, taught, tmp_path):

@@ -12,11 +12,13 @@ from typer.testing import CliRunner
 
 pytest.importorskip("torch")
 
+from distill.match import CARD, NoMatchLessons  # noqa: E402
 from domain.errors import StageMissing, UserError  # noqa: E402
 from domain.shop import open_shop  # noqa: E402
 from domain.verdict import Item, Verdict, write_verdicts  # noqa: E402
 from querywise.content import match_of
 from querywise.match import app, match_pairs, match_shop, match_stands  # noqa: E402
+from querywise.run import _match as train_filter  # noqa: E402
 from release.match import Matcher, Offer  # noqa: E402
 from release.student import Student  # noqa: E402
 from release.student.model import MODEL  # noqa: E402
@@ -113,6 +115,26 @@ def test_a_filter_is_trained_beside_the_student_and_anew_where_something_has_cha
     assert match_stands(shop)
     (shop.student / MODEL).write_bytes((shop.student / MODEL).read_bytes() + b"\0")
     assert not match_stands(shop)
+
+
+def test_a_run_trains_the_filter_anew_as_it_was_trained_before(shop, teach):
+    teach(shop.student, shop.load_taxonomy())
+    judged(shop)
+    given = ["train", str(shop.folder), "--work", str(shop.work), "--cost", "0.4", "--seed", "5", "--json"]
+    before = json.loads(CliRunner().invoke(app, given).stdout)
+    # Nothing is forgotten by a try with too little, nor with a new student.
+    aside = shop.work / "verdicts.aside"
+    (shop.work / "verdicts").rename(aside)
+    with pytest.raises(NoMatchLessons):
+        match_shop(shop)
+    aside.rename(shop.work / "verdicts")
+    shutil.rmtree(shop.student)
+    teach(shop.student, shop.load_taxonomy())
+    assert not match_stands(shop)
+    train_filter(shop)
+    assert match_stands(shop)
+    assert json.loads((shop.student / CARD).read_text()) == before
+    assert match_shop(shop).threshold < before["threshold"], "which the defaults would not have given"
 
 
 def test_what_people_judged_teaches_nothing(shop, teach):
