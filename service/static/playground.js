@@ -130,12 +130,12 @@ document.addEventListener("ask", async (event) => {
   clearTimeout(waiting);
   input.value = event.detail;
   settle();
-  const asking = ask();
+  const asking = ask(), from = document.activeElement;
   remember(event.detail);
   drawRecent();
   scrollTo({ top: 0 });
   await asking;
-  if (input.value !== event.detail) return;
+  if (input.value !== event.detail || ![from, document.body].includes(document.activeElement)) return;
   at("result").hidden || at("result").inert ? input.focus() : at("h-query").focus({ preventScroll: true });
 });
 

@@ -312,6 +312,19 @@ def test_keyboard_reaches_everything(page):
     assert outline == "solid"
 
 
+def test_an_answer_takes_the_focus_from_nobody_who_went_on(page):
+    _ask(page, "protein")
+    held = []
+    page.route("**/v1/understand**", lambda route: held.append(route))
+    page.click("#rewrites button")
+    page.keyboard.press("/")
+    with page.expect_response("**/v1/understand**"):
+        page.wait_for_timeout(50)
+        held[0].continue_()
+    page.wait_for_function("document.getElementById('said').textContent.startsWith('protein bars')")
+    assert page.evaluate("document.activeElement.id") == "query"
+
+
 def test_slash_goes_to_the_box_and_escape_empties_it(page):
     _ask(page, "protein")
     page.click("#rewrites button")
