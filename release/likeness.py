@@ -12,7 +12,7 @@ __all__ = ["is_respelt", "lacking", "same_words", "within", "words_of"]
 _SLIPPED: Final = 6
 """Letters from which on one wrong letter makes a misspelling, and not another word as in "pears" and "peas"."""
 
-_REMEMBERED: Final = 1 << 13
+_REMEMBERED: Final = 1 << 11
 _FILLING: Final = frozenset(("a", "an", "and", "by", "for", "from", "in", "n", "of", "on", "or", "the", "to", "with"))
 _WORD: Final = re.compile(r"[\w%]+")
 _SIBILANTS: Final = ("oes", "xes", "ches", "shes", "sses")

@@ -24,8 +24,8 @@ Ids = npt.NDArray[np.int32]
 
 TOKENIZER = "tokenizer.json"
 
-_MOST_KEPT: Final = 1_000_000
-"""Rows of words that are kept at most: some 40,000 words, or 20 MB."""
+_MOST_KEPT: Final = 300_000
+"""Rows of words that are kept at most: some 12,000 words, or 10 MB."""
 
 _STEP: Final = 4
 """Rows come in fours: onnxruntime adds what is over in another order, so that the last digit of a sum would depend on
