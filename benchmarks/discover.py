@@ -3,8 +3,8 @@
 Run: python benchmarks/discover.py [--release FOLDER] [--rate 200] [--seconds 10] [--rounds 3] [--cores 0,1] [--json]
 
 The service as it is run, one worker on one core, and a client on the other where there are two. Requests arrive at
-random (exponential gaps) whether or not earlier ones are answered; a latency begins when its request is due, or up to a
-millisecond later if the client's timer is late, and ends with the last byte of the answer. Without `--release` the
+random (exponential gaps) whether or not earlier ones are answered; a latency begins when its request is due, and ends
+with the last byte of the answer. Without `--release` the
 release is made up: 100,000 products in 1,110 categories, and 2,000 queries with eight ideas of twelve products for each
 list. A page has 500 products of five categories. With a release that has a student, queries that borrow are asked too.
 The kinds of request take turns; the table has medians over the rounds, and the worst of all.
@@ -13,7 +13,6 @@ The kinds of request take turns; the table has medians over the rounds, and the 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import json
 import os
@@ -32,8 +31,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-import uvloop
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -73,7 +70,7 @@ def build(releases: Path) -> Path:
     from release import CatalogueProduct, build_release
 
     dice = random.Random(7)
-    ids = [(f"d{i}", None) for i in range(10)]
+    ids: list[tuple[str, str | None]] = [(f"d{i}", None) for i in range(10)]
     ids += [(f"a{i}", f"d{i % 10}") for i in range(100)] + [(f"c{i}", f"a{i % 100}") for i in range(1000)]
     taxonomy = Taxonomy(Node(category_id=i, parent_id=above, name=f"Category {i}") for i, above in ids)
 
@@ -211,42 +208,18 @@ def requests_of(asked: Asked) -> dict[str, list[bytes]]:
     return {kind: found for kind, found in kinds.items() if found}
 
 
-async def load(port: int, pid: int, requests: Sequence[bytes], rate: int, seconds: int) -> Load:
+def load(port: int, pid: int, requests: Sequence[bytes], rate: int, seconds: int) -> Load:
     """Send requests at a rate for some seconds."""
-    dice = random.Random(3)
-    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    for _ in range(CONNECTIONS):
-        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
-    times: list[float] = []
-
-    async def one(request: bytes, due: float) -> None:
-        reader, writer = await free.get()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head
-        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]))
-        times.append(time.perf_counter() - due)
-        free.put_nowait((reader, writer))
+    from benchmarks.open_loop import waits_at
 
     before, started = cpu_seconds(pid), time.perf_counter()
-    due, tasks = started, []
-    while due < started + seconds:
-        due += dice.expovariate(rate)
-        if (wait := due - time.perf_counter()) > 0:
-            await asyncio.sleep(wait)
-        # A timer of the loop fires up to a millisecond late, which is the client's doing.
-        begun = max(due, min(time.perf_counter(), due + 0.001))
-        tasks.append(asyncio.create_task(one(requests[len(tasks) % len(requests)], begun)))
-    await asyncio.gather(*tasks)
+    waits = waits_at(port, requests, rate=rate, seconds=seconds, connections=CONNECTIONS)
     busy = (cpu_seconds(pid) - before) / (time.perf_counter() - started)
-    while not free.empty():
-        free.get_nowait()[1].close()
-    times.sort()
     return Load(
         busy=busy,
-        p50_ms=1000 * times[len(times) // 2],
-        p99_ms=1000 * times[int(0.99 * len(times))],
-        worst_ms=1000 * times[-1],
+        p50_ms=1000 * waits[len(waits) // 2],
+        p99_ms=1000 * waits[int(0.99 * len(waits))],
+        worst_ms=1000 * waits[-1],
     )
 
 
@@ -270,7 +243,7 @@ def main() -> None:
             for number in range(-1, options.rounds):
                 for kind, found in requests.items():
                     seconds = min(options.seconds, 60) if number >= 0 else 1  # the first round warms up
-                    turn = uvloop.run(load(port, pid, found, options.rate, seconds))
+                    turn = load(port, pid, found, options.rate, seconds)
                     if number >= 0:
                         loads[kind].append(turn)
     names = [field.name for field in dataclasses.fields(Load)]

@@ -1,12 +1,13 @@
 """HTTP requests a second on the CPU for queries without a precomputed answer, batching off and on, and with one.
 
-Run: python benchmarks/serve_tail.py --release FOLDER --queries FILE [--rate 2000] [--seconds 1] [--rounds 3] [--json]
+Run: python -m benchmarks.serve_tail --release FOLDER --queries FILE [--rate 2000] [--seconds 1] [--rounds 3] [--json]
 
 The release has a student; the file has a query a line, and those with a precomputed answer are left out. Each server is
 the service as it is run, one worker on one core; wrk makes the load on the other where there are two. `wait 0` collects
 only while a pass is under way, `wait 200` at most 200 microseconds more. Each connection asks again as soon as it has
-its answer; with `--rate` 16 of them pause so that there are about so many requests a second, and nothing else is
-measured. The servers take turns of a second, so that a noisy neighbour hits all of them; the table has medians.
+its answer. With `--rate` so many requests a second are sent over 16 connections when they are due, whatever has been
+answered (`benchmarks.open_loop`), and nothing else is measured. The servers take turns of a second, so that a noisy
+neighbour hits all of them; the table has medians.
 """
 
 from __future__ import annotations
@@ -139,19 +140,37 @@ def measure(server: Server, script: Path, connections: int, seconds: int) -> Loa
     return Load(per_second=total / seconds, per_cpu_second=total / used, p50_ms=shares[50], p99_ms=shares[99])
 
 
+def measure_at(rate: int, server: Server, queries: Sequence[str], seconds: int) -> Load:
+    """Ask so many queries a second of a server for some seconds."""
+    from benchmarks.open_loop import waits_at
+
+    requests = [f"GET {_address(query)} HTTP/1.1\r\nhost: x\r\n\r\n".encode() for query in queries]
+    before, began = server.cpu_seconds(), time.perf_counter()
+    waits = waits_at(server.port, requests, rate=rate, seconds=seconds, connections=AT_RATE)
+    took, used = time.perf_counter() - began, server.cpu_seconds() - before
+    return Load(
+        per_second=len(waits) / took,
+        per_cpu_second=len(waits) / used,
+        p50_ms=1000 * waits[len(waits) // 2],
+        p99_ms=1000 * waits[int(0.99 * len(waits))],
+    )
+
+
 def _ms(value: str, unit: str) -> float:
     return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
-def lua(queries: Sequence[str], pause_ms: float) -> str:
-    """Return a script for wrk that asks queries in turn, each connection with pauses of so many ms in the mean."""
-    pause = f"delay = function() return math.random(0, {round(2 * pause_ms)}) end" if pause_ms else ""
-    sent = ",".join(json.dumps(f"/v1/understand?q={quote_plus(query)}") for query in queries)
+def _address(query: str) -> str:
+    return f"/v1/understand?q={quote_plus(query)}"
+
+
+def lua(queries: Sequence[str]) -> str:
+    """Return a script for wrk that asks queries in turn."""
+    sent = ",".join(json.dumps(_address(query)) for query in queries)
     return f"""local sent = {{{sent}}}
 local ready, n = {{}}, 0
 init = function(args) for i = 1, #sent do ready[i] = wrk.format('GET', sent[i]) end end
 request = function() n = n % #ready + 1; return ready[n] end
-{pause}
 """
 
 
@@ -164,27 +183,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
+    if shutil.which("wrk") is None and not options.rate:
         raise SystemExit("wrk is not installed: apt-get install wrk")
     release, seconds = options.release.resolve(), min(options.seconds, 5)
     turns = [(*turn, connections) for connections in ((AT_RATE,) if options.rate else CONNECTIONS) for turn in TURNS]
     loads: dict[tuple[str, str, int], list[Load]] = {turn: [] for turn in turns}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         queries = queries_of(release, options.queries)
-        every = 1000 * AT_RATE / options.rate if options.rate else 0.0  # ms between two requests of a connection
-        pauses = dict.fromkeys(turns, every)
         script = Path(scratch) / "asked.lua"
         servers = {name: stack.enter_context(serving(release, given)) for name, given in SERVERS.items()}
-        for number in range(-2, options.rounds):
+        if (os.cpu_count() or 1) > 1:
+            os.sched_setaffinity(0, {1})
+        for number in range(-2, options.rounds):  # the first two warm up
             for turn in turns:
                 path, server, connections = turn
-                script.write_text(lua(queries[path], pauses[turn]))
-                load = measure(servers[server], script, connections, seconds)
+                if options.rate:
+                    load = measure_at(options.rate, servers[server], queries[path], seconds)
+                else:
+                    script.write_text(lua(queries[path]))
+                    load = measure(servers[server], script, connections, seconds)
                 if number >= 0:
                     loads[turn].append(load)
-                elif every:
-                    # The first rounds warm up, and tell by how much answers lengthen the time between two requests.
-                    pauses[turn] = max(0.5, pauses[turn] + every - 1000 * connections / load.per_second)
     fields = [field.name for field in dataclasses.fields(Load)]
     medians = {
         turn: Load(**{name: statistics.median(getattr(load, name) for load in found) for name in fields})
