@@ -95,7 +95,7 @@ def write_places(folder: Path, categories: Mapping[str, str], tree: Tree) -> Non
         tree: It has them all.
 
     Raises:
-        ReleaseError: when the digests of two ids are the same.
+        ReleaseError: when two products have one hash.
     """
     row = {category_id: i for i, category_id in enumerate(tree.ids)}
     write_table(folder, list(categories), np.array([row[i] for i in categories.values()], dtype=_KIND))

@@ -59,7 +59,7 @@ def write_quality(folder: Path, qualities: ProductQualities) -> None:
     """Write qualities into a folder, which is made; their order does not matter.
 
     Raises:
-        ReleaseError: when two products have one id or digest, or a value is no number in [0, 1].
+        ReleaseError: when two products have one id or hash, or a value is no number in [0, 1].
     """
     values = qualities.values.reshape(-1, len(SIDES))
     if len(values) != len(qualities.product_ids) or not ((values >= 0) & (values <= 1)).all():

@@ -86,7 +86,7 @@ def test_contents_come_back_whole_and_nobody_elses(build: Build) -> None:
         assert release.manifest.counts["contents"] == 2
         assert not release.needs_student("1% milk")
     assert verify_release(folder).files.keys() >= {
-        "discovery/contents.lmdb", "discovery/cards.lmdb", "discovery/places/ids.npy", "discovery/places/values.npy",
+        "discovery/contents.lmdb", "discovery/cards.lmdb", "discovery/places/hashes.npy", "discovery/places/values.npy",
     }  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def test_without_contents_a_release_is_what_it_was(build: Build, grocery: Any) -
 def test_their_order_does_not_matter(build: Build, tmp_path: Path) -> None:
     first, again = build(), build(contents=[PROTEIN, SODA], releases=tmp_path / "again")
     assert first.name == again.name
-    for name in ("contents.lmdb", "cards.lmdb", "places/ids.npy"):
+    for name in ("contents.lmdb", "cards.lmdb", "places/hashes.npy"):
         assert (first / "discovery" / name).read_bytes() == (again / "discovery" / name).read_bytes()
 
 

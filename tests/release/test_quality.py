@@ -60,9 +60,9 @@ def test_what_cannot_be_kept_is_refused(
 
 
 def test_malformed_files_are_refused(folder: Path) -> None:
-    ids, values = np.load(folder / "ids.npy"), np.load(folder / "values.npy")
+    ids, values = np.load(folder / "hashes.npy"), np.load(folder / "values.npy")
     damages = {
-        "ids.npy": [ids[::-1], ids[:-1], ids.astype(np.int64), ids[:, None], np.array(["a"], dtype=object)],
+        "hashes.npy": [ids[::-1], ids[:-1], ids.astype(np.int64), ids[:, None], np.array(["a"], dtype=object)],
         "values.npy": [values[:-1], values[:, :1], values[:, :2], values.ravel(), values.astype(np.float32)],
     }
     for name, arrays in damages.items():

@@ -165,7 +165,7 @@ def test_qualities_are_part_of_what_a_release_is(
     reordered = ProductQualities(product_ids=qualities.product_ids[::-1], values=qualities.values[::-1])
     assert with_them.name != without.name
     assert build_taught(quality=reordered) == with_them
-    assert {"quality/ids.npy", "quality/values.npy"} <= verify_release(with_them).files.keys()
+    assert {"quality/hashes.npy", "quality/values.npy"} <= verify_release(with_them).files.keys()
     with pytest.raises(ReleaseError, match="without a student"):
         build_taught(quality=qualities, student=None)
     (with_them / "quality" / "values.npy").write_bytes(b"")
