@@ -27,7 +27,7 @@ gate: .venv/installed
 	$(BIN)/querywise release list $(DEMO) --work $(GATED) | grep FAIL
 
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Asks a real model of 270 million parameters, on this machine; needs a C++ compiler the first time.
 test-llm: .venv/installed .venv-llm/installed

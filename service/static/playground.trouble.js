@@ -20,7 +20,11 @@ export function complain(problem, begin) {
 export function retry({ status, wait }, then) {
   if (status !== 0 && status !== 429 && status < 500) return [];
   const button = make("button", { type: "button", className: "toggle" }, "Try again");
-  button.addEventListener("click", then);
+  button.addEventListener("click", (event) => {
+    // The button goes, and whoever pressed it by a key goes on from the box; on a phone that would open its keyboard.
+    if (event.detail === 0) at("query").focus();
+    then();
+  });
   if (!wait) return [button];
   const until = Date.now() + wait * 1000;
   const tell = () => {

@@ -1,7 +1,10 @@
 // Draws what the service sent. All of it is set as text, never as markup.
 
 export const at = (id) => document.getElementById(id);
-export const percent = (share) => `${share > 0 && share < 0.01 ? "under 1" : Math.round(share * 100)}%`;
+export function percent(share) {
+  if (share > 0 && share < 0.01) return "under 1%";
+  return share > 0.99 && share < 1 ? "over 99%" : `${Math.round(share * 100)}%`;
+}
 export const plain = (path) => path.join(" › ");
 const number = (count) => count.toLocaleString("en");
 const counted = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
