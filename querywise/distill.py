@@ -33,6 +33,8 @@ from querywise.options import (
     write_json,
 )
 from querywise.pipeline import context_fingerprint
+from release.student.model import SCHEMA as STUDENT_SCHEMA
+from release.student.tagger import SCHEMA as TAGGER_SCHEMA
 
 if TYPE_CHECKING:
     from distill.card import Card
@@ -118,7 +120,8 @@ def student_stands(shop: Shop) -> bool:
 def _inputs(shop: Shop, gold: Path | None) -> str:
     """Return the digest of all that decides the student, its settings aside."""
     contents = [hashlib.sha256(gold.read_bytes()).hexdigest()] if gold is not None and gold.is_file() else []
-    return digest(_taught(shop.labels_file), *contents, context_fingerprint(shop), inputs_of(shop, "index"))
+    formats = f"student {STUDENT_SCHEMA} tagger {TAGGER_SCHEMA}"
+    return digest(_taught(shop.labels_file), *contents, context_fingerprint(shop), inputs_of(shop, "index"), formats)
 
 
 def _taught(labels: Path) -> str:
@@ -165,7 +168,8 @@ def settings_before(shop: Shop) -> Settings | None:
     card = read_card(shop.student)
     if card is None:
         return None
-    return Settings(seed=card.seed, folds=card.folds, target=card.target, most_flips=card.most_flips, cuda=card.cuda)
+    folds = card.folds if card.folds != 1 else Settings.folds  # which was allowed once, and left nothing to learn from
+    return Settings(seed=card.seed, folds=folds, target=card.target, most_flips=card.most_flips, cuda=card.cuda)
 
 
 def lessons_of(shop: Shop, gold: Path | None) -> Lessons:

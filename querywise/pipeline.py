@@ -41,6 +41,7 @@ from release.cards import CatalogueProduct
 from release.expected import Known
 from release.match import ABOUT as MATCH
 from release.match import is_there
+from release.product_table import VERSION as PRODUCTS_VERSION
 from release.quality import ProductQualities
 from release.student import Student
 from release.why import Why
@@ -353,5 +354,5 @@ def _release_inputs(shop: Shop) -> str:
     if taught:
         # The log and the settings of the qualities are those of the contexts.
         taught.append(f"quality {QUALITY_VERSION}")
-    kept = f"why {WHY_VERSION} expected {EXPECTED_VERSION}"
+    kept = f"why {WHY_VERSION} expected {EXPECTED_VERSION} products {PRODUCTS_VERSION}"
     return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed, *taught, kept)

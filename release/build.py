@@ -54,6 +54,8 @@ from release.opening import verify_release
 from release.quality import ProductQualities, write_quality
 from release.spool import Spool
 from release.student import Student
+from release.student.tagger import ABOUT as TAGGER
+from release.student.tagger import read_tagger_about
 from release.why import Why, write_whys
 
 __all__ = ["build_release"]
@@ -192,6 +194,8 @@ def _fill(folder: Path, inputs: _Inputs) -> Manifest:
             files_of(inputs.student)
             shutil.copytree(inputs.student, folder / STUDENT)
             student = Student(folder / STUDENT, taxonomy)
+            if (folder / STUDENT / TAGGER).is_file():
+                read_tagger_about(folder / STUDENT)  # one of another version must not come into a release
             write_lenders(folder / LENDERS, student, answers)
         counts = answers.counts()
         if catalogue is not None and (keys := kept.keys & answers.spool.keys):

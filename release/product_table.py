@@ -23,7 +23,10 @@ import numpy.typing as npt
 
 from domain.errors import ReleaseError
 
-__all__ = ["Found", "ProductTable", "write_table"]
+__all__ = ["VERSION", "Found", "ProductTable", "write_table"]
+
+VERSION: Final = 2
+"""Of the files; another one is of a release that has to be built anew."""
 
 _HASHES, _VALUES = "hashes.npy", "values.npy"
 _BASE: Final = 0x9E3779B97F4A7C15

@@ -24,7 +24,7 @@ _Limit = Annotated[int, Field(ge=1, le=MOST_ASKED)]
 
 @dataclass(frozen=True, kw_only=True)
 class UnderstandRequest:
-    """One query, as the shopper typed it: at most 256 characters after normalisation."""
+    """One query, as the shopper typed it: at most 256 characters after normalisation, and 4,096 before it."""
 
     __pydantic_config__ = _STRICT
 

@@ -22,6 +22,7 @@ __all__ = [
     "ABOUT",
     "HALF",
     "MODEL",
+    "SCHEMA",
     "SPECIFICITIES",
     "About",
     "Prediction",
@@ -65,7 +66,8 @@ class About:
 
 
 _about: TypeAdapter[About] = TypeAdapter(About)
-_SCHEMA: Final = 1
+SCHEMA: Final = 1
+"""Of `student.json`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -199,14 +201,15 @@ def read_about(folder: Path) -> About:
         raise ReleaseError(
             f"{path} cannot be read: {error}", hint="run `querywise distill` again, then `release build`"
         ) from error
-    if about.schema_version != _SCHEMA:
+    if about.schema_version != SCHEMA:
         raise ReleaseError(
-            f"{path} has schema version {about.schema_version}, not {_SCHEMA}", hint="run `querywise distill` again"
+            f"{path} has schema version {about.schema_version}, not {SCHEMA}",
+            hint="run `querywise distill` again, then `release build`",
         )
     return about
 
 
 def write_about(folder: Path, *, dimension: int, bits: int, categories: tuple[str, ...], policy: Policy) -> None:
     """Write `student.json`."""
-    about = About(schema_version=_SCHEMA, dimension=dimension, bits=bits, categories=categories, policy=policy)
+    about = About(schema_version=SCHEMA, dimension=dimension, bits=bits, categories=categories, policy=policy)
     (folder / ABOUT).write_bytes(_about.dump_json(about))

@@ -25,11 +25,13 @@ from release.student.word_scores import WEIGHTS, WordScores
 __all__ = [
     "ABOUT",
     "FILES",
+    "SCHEMA",
     "VALUES",
     "Tagger",
     "TaggerAbout",
     "Values",
     "best_tags",
+    "read_tagger_about",
     "spans_of",
     "write_tagger_about",
 ]
@@ -41,7 +43,8 @@ FILES: Final = (WEIGHTS, ABOUT, VALUES)
 Values = Mapping[AnnotationType, Mapping[str, str]]
 """By type, the shop's form of a normalised text, where it is another than the text."""
 
-_SCHEMA: Final = 3
+SCHEMA: Final = 3
+"""Of `tagger.json`."""
 _CHARACTERS: Final = 256
 _AT_ONCE: Final = 256
 """Places for words, and one between queries, that are scored together: so few that the product is made on the thread
@@ -157,9 +160,10 @@ def read_tagger_about(folder: Path) -> TaggerAbout:
         raise ReleaseError(
             f"{path} cannot be read: {error}", hint="run `querywise distill` again, then `release build`"
         ) from error
-    if about.schema_version != _SCHEMA:
+    if about.schema_version != SCHEMA:
         raise ReleaseError(
-            f"{path} has schema version {about.schema_version}, not {_SCHEMA}", hint="run `querywise distill` again"
+            f"{path} has schema version {about.schema_version}, not {SCHEMA}",
+            hint="run `querywise distill` again, then `release build`",
         )
     sizes = {len(about.starts), len(about.ends), len(about.transitions), *map(len, about.transitions)}
     if sizes != {about.tags}:
@@ -182,7 +186,7 @@ def write_tagger_about(
 ) -> None:
     """Write `tagger.json` and `values.json`."""
     about = TaggerAbout(
-        schema_version=_SCHEMA,
+        schema_version=SCHEMA,
         bits=bits,
         types=types,
         starts=tuple(starts.tolist()),

@@ -85,7 +85,7 @@ def bind(host: str, port: int, *, hint: str, backlog: int | None = None) -> sock
     """Return a socket at an address; one of IPv6 takes IPv4 too where the address is that of all.
 
     Args:
-        host: An address of this machine, or a name of one.
+        host: An address of this machine, or a name, of which the first of IPv4 is taken.
         port: The port; 0 takes a free one.
         hint: What to do where it cannot be had.
         backlog: Connections that may wait from now on; None: it does not listen yet, and refuses them.

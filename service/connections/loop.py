@@ -8,18 +8,23 @@ and nobody turns them away.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 import uvloop
+from uvicorn.config import STARTUP_FAILURE
 
 __all__ = ["Loop"]
 
 _EVERY: Final = 0.010
 _AT_ONCE: Final = 64
 """Connections taken on between two turns; what is left is taken on after the next, or by another worker."""
+
+_log = logging.getLogger(__name__)
 
 
 class Loop(uvloop.Loop):
@@ -29,7 +34,14 @@ class Loop(uvloop.Loop):
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], *args: Any, **options: Any
     ) -> Any:
         """Listen as uvloop does; plain TCP is taken on in numbers."""
+        given = options.get("sock")
+        address = given.getsockname() if given is not None else None
         server: Any = await super().create_server(protocol_factory, *args, **options)
+        if None in server.sockets:
+            # Another program had bound it too, and was the first to listen; uvloop raises nothing.
+            _log.error("the address %s is taken", address)
+            logging.disable()  # uvicorn has a traceback for the application that ends with the process
+            sys.exit(STARTUP_FAILURE)
         if options.get("ssl") is None:
             for listening in server.sockets:
                 # A descriptor of our own: the number of the server's may be another file's as soon as it is closed.

@@ -69,7 +69,7 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse("malformed", _MALFORMED)
         except httptools.HttpParserUpgrade as upgrade:
-            self._read_without_upgrade(data[upgrade.args[0] :])
+            self._read_without_upgrade(memoryview(data)[upgrade.args[0] :])
         else:
             cycle = self.cycle
             if cycle is None or cycle.more_body or cycle.scope is not self.scope:
@@ -127,19 +127,34 @@ class Connection(HttpToolsProtocol):
         """Have uvicorn leave a request alone that asks for another protocol: it is read once more, see below."""
         return True
 
-    def _read_without_upgrade(self, rest: bytes) -> None:
-        """Read a request as if it did not ask for another protocol; of such a one httptools reads no body.
+    def _read_without_upgrade(self, rest: memoryview) -> None:
+        """Read a request, and what follows it, as if none asked for another protocol.
 
-        Java's own client asks for HTTP/2 so with every request.
+        Of one that does httptools reads no body, and goes no further. Java's own client asks for HTTP/2 so with every
+        request.
         """
-        method = self.parser.get_method()
-        if method == b"CONNECT":
-            self._refuse("malformed", _MALFORMED)
-            return
-        head = [b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())]
-        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
-        self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"".join((*head, b"\r\n", rest)))
+        size = len(rest)
+        while True:
+            method = self.parser.get_method()
+            if method == b"CONNECT":
+                self._refuse("malformed", _MALFORMED)
+                return
+            head = [b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())]
+            head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+            self.parser = httptools.HttpRequestParser(self)
+            try:
+                self.parser.feed_data(b"".join((*head, b"\r\n")))
+                self.parser.feed_data(rest)
+            except httptools.HttpParserError:
+                self._refuse("malformed", _MALFORMED)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            else:
+                break
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or cycle.scope is not self.scope:
+            self._count_unfinished(size)
 
     def _turns_away(self, data: bytes) -> bool:
         """Whether these bytes are of a request that is answered with a 503 here."""

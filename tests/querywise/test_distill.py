@@ -11,9 +11,13 @@ import pytest
 from domain.discovery import Ideas
 from domain.label import read_labels, write_labels
 from domain.shop import open_shop
-from querywise.distill import lessons_of, student_stands
+from querywise.distill import lessons_of, settings_before, student_stands
+from querywise.pipeline import standing_release
+from release.product_table import VERSION as PRODUCTS_VERSION
+from release.student.tagger import SCHEMA as TAGGER_SCHEMA
 
 torch = pytest.importorskip("torch")
+Settings = pytest.importorskip("distill.student").Settings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,6 +69,35 @@ def test_what_is_shown_beside_an_answer_is_nothing_that_a_student_learns(made, t
     assert student_stands(shop)
     write_labels(shop.labels_file, rest)
     assert not student_stands(shop)
+
+
+def test_a_student_of_another_format_does_not_stand(made, tools, taught, monkeypatch):
+    shop = open_shop(made.shop, work=taught[0])
+    assert student_stands(shop)
+    monkeypatch.setattr("querywise.distill.TAGGER_SCHEMA", TAGGER_SCHEMA + 1)
+    assert not student_stands(shop)
+    release = standing_release(shop)
+    assert release is not None
+    monkeypatch.setattr("querywise.pipeline.PRODUCTS_VERSION", PRODUCTS_VERSION + 1)
+    assert standing_release(shop) is None
+
+
+def test_a_tagger_of_another_format_comes_into_no_release(made, tools, taught, tmp_path):
+    work = tools.copy_work(taught[0], tmp_path / "work")
+    about = work / "student" / "tagger.json"
+    about.write_text(about.read_text().replace(f'"schema_version":{TAGGER_SCHEMA}', '"schema_version":1'))
+    before = sorted(path.name for path in (work / "releases").iterdir())
+    built = tools.run("release", "build", made.shop, "--work", work)
+    assert built.code == 1 and "schema version 1" in built.err and "`querywise distill` again" in built.err
+    assert sorted(path.name for path in (work / "releases").iterdir()) == before
+
+
+def test_one_fold_of_a_student_before_is_not_taken_over(made, tools, taught, tmp_path):
+    shop = open_shop(made.shop, work=tools.copy_work(taught[0], tmp_path / "work"))
+    card = shop.student / "card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"folds": 1}))
+    settings = settings_before(shop)
+    assert settings is not None and settings.folds == Settings().folds
 
 
 def test_the_command_says_in_json_what_the_card_says(made, tools, taught):

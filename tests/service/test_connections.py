@@ -271,6 +271,13 @@ def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for(served: Served) 
         assert _read_one(client).startswith(b"HTTP/1.1 200")
 
 
+def test_many_upgrades_in_one_piece_are_each_answered(served: Served) -> None:
+    one = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+    with served.connect() as client:
+        client.sendall(2000 * one + b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        assert _read_all(client).count(b"HTTP/1.1 200") == 2001
+
+
 @pytest.mark.parametrize("cut", [0, 20, 150, -30])
 def test_a_body_is_read_although_http2_was_asked_for_as_java_does(served: Served, cut: int) -> None:
     body = b'{"query":"protein"}'

@@ -21,12 +21,19 @@ from service.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 
 SERVE = """
+import asyncio
+import os
 import sys
+from pathlib import Path
 from service.connections import listen
 from service.settings import Settings
 
 
 async def app(scope, receive, send):
+    if bound := os.environ.get("BOUND"):
+        Path(bound).touch()
+        while not Path(bound + ".elsewhere").exists():
+            await asyncio.sleep(0.05)
     while (await receive())["type"] != "lifespan.shutdown":
         await send({"type": "lifespan.startup.complete"})
     await send({"type": "lifespan.shutdown.complete"})
@@ -38,7 +45,8 @@ def make():
 
 listen._OPTIONS["timeout_worker_healthcheck"] = 600
 if __name__ == "__main__":
-    listen.listen("serve:make", host="127.0.0.1", port=int(sys.argv[1]), workers=2, settings=Settings())
+    port, workers = map(int, sys.argv[1:])
+    listen.listen("serve:make", host="127.0.0.1", port=port, workers=workers, settings=Settings())
 """
 
 
@@ -66,6 +74,27 @@ def test_a_port_that_is_taken(workers):
         assert str(error) == f"port {port} is taken"
         assert error.hint == "pass --admin-port with another one, or --admin-host with an address of this machine"
         socket.create_server(("127.0.0.1", free)).close()  # it was let go of
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_at_which_another_program_begins_to_listen_first(workers, tmp_path):
+    script, bound = tmp_path / "serve.py", tmp_path / "bound"
+    script.write_text(SERVE)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)]), "BOUND": str(bound)}
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        command = [sys.executable, str(script), str(other.getsockname()[1]), workers]
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
+            try:
+                assert until(bound.exists)
+                other.listen()
+                Path(f"{bound}.elsewhere").touch()
+                _, said = process.communicate(timeout=60)
+            finally:
+                process.terminate()
+    assert process.returncode == 3
+    assert f"('127.0.0.1', {command[2]}) is taken".encode() in said and b"Traceback" not in said
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-host.invalid", "[::1]", "é" * 70])
@@ -113,7 +142,7 @@ def test_a_worker_that_dies_while_it_is_asked_whether_it_is_well_is_replaced(tmp
     script = tmp_path / "serve.py"
     script.write_text(SERVE)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
-    with subprocess.Popen([sys.executable, str(script), str(port)], cwd=ROOT, env=environment) as parent:
+    with subprocess.Popen([sys.executable, str(script), str(port), "2"], cwd=ROOT, env=environment) as parent:
         try:
             assert until(lambda: len(workers_of(parent.pid)) == 2)
             time.sleep(2)  # both have started, and answer
