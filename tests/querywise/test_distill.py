@@ -17,7 +17,6 @@ from release.product_table import VERSION as PRODUCTS_VERSION
 from release.student.tagger import SCHEMA as TAGGER_SCHEMA
 
 torch = pytest.importorskip("torch")
-Settings = pytest.importorskip("distill.student").Settings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,6 +92,8 @@ def test_a_tagger_of_another_format_comes_into_no_release(made, tools, taught, t
 
 
 def test_one_fold_of_a_student_before_is_not_taken_over(made, tools, taught, tmp_path):
+    from distill.student import Settings  # needs torch
+
     shop = open_shop(made.shop, work=tools.copy_work(taught[0], tmp_path / "work"))
     card = shop.student / "card.json"
     card.write_text(json.dumps(json.loads(card.read_text()) | {"folds": 1}))
