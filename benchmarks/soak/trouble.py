@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from benchmarks.soak.processes import workers_of
 from release.current import move
 from release.lock import changing
 
 __all__ = ["Death", "kill_workers", "move_releases"]
+
+_PATIENCE: Final = 5.0
+"""Seconds in which another worker has to serve, also after the last death, when no more is asked."""
 
 
 @dataclass(kw_only=True)
@@ -26,7 +30,7 @@ class Death:
         at: When, on the clock of `time.monotonic`.
         pid: The worker.
         life: How long it had run, in seconds.
-        back: After how many seconds all workers served again, or None while they do not.
+        back: After how many seconds all workers served again, or None where they did not.
     """
 
     at: float
@@ -65,7 +69,7 @@ async def kill_workers(
         parent: The process that keeps the workers.
         every: The least and the most seconds between two deaths.
         spare_until: When, on the clock of `time.monotonic`.
-        until: When to stop; the last death leaves room for another worker to come.
+        until: When to stop; whether the last worker that died is replaced is waited for all the same.
         serving: Returns how many workers serve.
         deaths: Each is appended.
         draw: Where chance comes from.
@@ -80,7 +84,7 @@ async def kill_workers(
         os.kill(pid, signal.SIGKILL)
         death = Death(at=time.monotonic(), pid=pid, life=life)
         deaths.append(death)
-        while time.monotonic() < until:
+        while time.monotonic() < death.at + _PATIENCE:
             await asyncio.sleep(0.25)
             workers = workers_of(parent)
             if pid not in workers and len(workers) == count and await asyncio.to_thread(serving) == count:

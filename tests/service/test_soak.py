@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -14,12 +19,12 @@ import pytest
 
 from benchmarks.soak.accounts import Logged, counted_in, difference, kept_of_misses, logged_in, misses_lost
 from benchmarks.soak.load import Clients, Seen
-from benchmarks.soak.processes import Sample
+from benchmarks.soak.processes import Sample, workers_of
 from benchmarks.soak.report import report
 from benchmarks.soak.run import Found, Plan, soak
 from benchmarks.soak.traffic import KINDS, Request, Said, Traffic, requests_of
 from benchmarks.soak.trend import trend_of
-from benchmarks.soak.trouble import Death
+from benchmarks.soak.trouble import Death, kill_workers
 from benchmarks.soak.verdict import faults_of, growth_of
 
 NAMES = ("2026-11-21-aaaaaa", "2026-11-21-bbbbbb")
@@ -232,3 +237,31 @@ def test_accounts_are_read_from_what_the_service_wrote(tmp_path):
     assert balance.over == {"a": 3} and balance.under == 3
     deaths = [Death(at=100.0, pid=1, life=10.0), Death(at=200.0, pid=2, life=500.0)]
     assert misses_lost(Seen(missed=[89.0, 91.0, 99.0, 101.0, 187.0, 189.0]), deaths) == 3
+
+
+KEEPS_A_WORKER = """
+import subprocess, sys, time
+while True:
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(60)", "spawn_main"])
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_who_takes_the_place_of_the_last_that_died_is_waited_for(replaced, monkeypatch):
+    monkeypatch.setattr("benchmarks.soak.trouble._PATIENCE", 30.0 if replaced else 0.5)
+    deaths: list[Death] = []
+    with subprocess.Popen([sys.executable, "-c", KEEPS_A_WORKER]) as parent:
+        try:
+            while not workers_of(parent.pid):
+                time.sleep(0.01)
+            now = time.monotonic()
+            killing = kill_workers(
+                parent.pid, every=(0.1, 0.1), spare_until=now, until=now + 1.0, serving=lambda: 1, deaths=deaths,
+                draw=random.Random(1),
+            )  # fmt: skip
+            asyncio.run(killing)
+        finally:
+            for pid in (*workers_of(parent.pid), parent.pid):
+                os.kill(pid, signal.SIGKILL)
+    assert [death.back is not None for death in deaths] == [replaced]
