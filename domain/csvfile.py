@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,16 +41,16 @@ def read_header(path: Path) -> list[str]:
         ShopError: the header is not UTF-8, holds a name twice, or is no CSV.
     """
     with open_bytes(path) as file:
-        return _header(file.readline(MAX_LINE), path)
+        return _header(_first_line(file)[0], path)
 
 
 def read_records(path: Path) -> Iterator[Record]:
     """Yield the records after the header; blank lines are none. The delimiter is what the header uses: , ; or tab."""
     csv.field_size_limit(MAX_LINE)
     with open_bytes(path) as file:
-        first = file.readline(MAX_LINE)
+        first, number = _first_line(file)
         width = len(_header(first, path))
-        lines = _Lines(file)
+        lines = _Lines(file, after=number)
         while True:
             reader = csv.reader(lines, delimiter=_delimiter(first), strict=True)
             try:
@@ -64,6 +65,14 @@ def read_records(path: Path) -> Iterator[Record]:
             return
 
 
+def _first_line(file: BinaryIO) -> tuple[bytes, int]:
+    """Return the first line that is not blank, and its number; an empty one where there is none."""
+    number = 1
+    while (line := file.readline(MAX_LINE)) and not line.removeprefix(BOM_UTF8).strip():
+        number += 1
+    return line, number
+
+
 class _RecordTooLong(Exception):
     pass
 
@@ -71,11 +80,11 @@ class _RecordTooLong(Exception):
 class _Lines:
     """Lines for `csv.reader`; it remembers those of the record being read, so that the rest can be read anew."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, after: int) -> None:
         self._file = file
         self._again: deque[str] = deque()
         self._taken: list[str] = []
-        self._line = 2
+        self._line = after + 1
 
     def __iter__(self) -> Iterator[str]:
         return self

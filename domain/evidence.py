@@ -18,6 +18,7 @@ import polars as pl
 
 from domain.label import Tier
 from domain.taxonomy import Node, Taxonomy
+from domain.ubi_fields import quote
 
 __all__ = ["ContextReport", "ContextSettings", "compute_context", "declare_shoppers"]
 
@@ -78,7 +79,7 @@ def compute_context(
     """
     with TemporaryDirectory(dir=target.parent, prefix=".context-") as scratch, duckdb.connect() as db:
         db.execute(f"SET memory_limit = '{memory_limit}'")
-        db.execute(f"SET temp_directory = '{scratch}'")
+        db.execute(f"SET temp_directory = {quote(scratch)}")
         db.execute("SET preserve_insertion_order = false")
         _declare_inputs(db, warehouse, settings=settings, weights=weights, internal=internal)
         for step in _STEPS:
@@ -86,7 +87,7 @@ def compute_context(
             db.execute(files("domain").joinpath("sql", f"{step}.sql").read_text())
         written = Path(scratch) / "context.parquet"
         db.execute(
-            f"COPY (FROM context ORDER BY searches DESC, query) TO '{written}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (FROM context ORDER BY searches DESC, query) TO {quote(written)} (FORMAT parquet, COMPRESSION zstd)"
         )
         report = _report(db)
         written.replace(target)
@@ -102,7 +103,7 @@ def _declare_inputs(
     internal: tuple[str, ...],
 ) -> None:
     for name in ("searches", "events"):
-        db.execute(f"CREATE VIEW {name} AS FROM '{warehouse / name}.parquet'")
+        db.execute(f"CREATE VIEW {name} AS FROM {quote(f'{warehouse / name}.parquet')}")
     products = pl.read_parquet(warehouse / "products.parquet")
     _create(db, "products", products.select("product_id", "category_id", "brand"))
     _create(db, "product_attributes", _attributes(products))

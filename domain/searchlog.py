@@ -127,7 +127,10 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFil
         (False, "queries", {"query_id": "query_id", "user_query": "user_query"}),
         (True, "events", {"action_name": "action", "query_id": "query_id", "object_id": "product_id"}),
     ):
-        fields |= {"client_id": "client_id", "timestamp": f"coalesce(seen_at, {_had_timestamp()})"}
+        fields |= {
+            "client_id": "coalesce(client_id, session_id)",
+            "timestamp": f"coalesce(seen_at, {_had_timestamp()})",
+        }
         counts = ", ".join(f"count({column})" for column in fields.values())
         found = connection.execute(f"SELECT count(*), {counts} FROM log WHERE is_event = {is_event}").fetchall()[0]
         named = next((file.path for file in files if kind in file.kinds), None)

@@ -43,11 +43,16 @@ def changed(a: Understanding, b: Understanding) -> tuple[Part, ...]:
     return tuple(part for part, yes in differs.items() if yes)
 
 
-def agreement(a: Sequence[Understanding], b: Sequence[Understanding], searches: Sequence[int]) -> dict[str, Statistic]:
-    """Return the statistic of every measure, in the order of `AGREEMENT`; two empty sets of categories are alike."""
+def agreement(a: Sequence[Understanding], b: Sequence[Understanding], weights: Array) -> dict[str, Statistic]:
+    """Return the statistic of every measure, in the order of `AGREEMENT`; two empty sets of categories are alike.
+
+    Args:
+        a: Answers of one side.
+        b: Answers of the other.
+        weights: Searches that each query stands for.
+    """
     pairs = list(zip(a, b, strict=True))
     parts = [changed(*pair) for pair in pairs]
-    weights = np.array(searches, dtype=np.float64)
     same = _array(["categories" not in part for part in parts])
     return {
         "same_answer": Ratio.mean(_array([not part for part in parts])),

@@ -96,8 +96,8 @@ class _Pairs:
         self._a = [outcome.served(one.query) for one, outcome in zip(asked, a.outcomes, strict=True)]
         self._b = [outcome.served(one.query) for one, outcome in zip(asked, b.outcomes, strict=True)]
         self._counts_a, self._counts_b = self._count(self._a, taxonomy), self._count(self._b, taxonomy)
-        self._searches = np.array([one.searches for one in asked], dtype=np.float64)
-        self._agreement = agreement(self._a, self._b, [one.searches for one in asked])
+        self._searches = np.array([one.weight for one in asked], dtype=np.float64)
+        self._agreement = agreement(self._a, self._b, self._searches)
         labelled = [i for i, one in enumerate(asked) if one.case is not None]
         self._labelled = {place: at for at, place in enumerate(labelled)}
         cases = [one.case for one in asked if one.case is not None]

@@ -16,12 +16,26 @@ __all__ = ["Asked", "Exchange", "Failed", "Outcome", "Side", "Usage", "check_sid
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A query as it was typed, its tier and number of searches in the log, and what a person expects where one said."""
+    """A query to ask.
+
+    Attributes:
+        query: As it was typed.
+        tier: In the log.
+        searches: In the log.
+        case: What a person expects, where one said.
+        chance: That it was drawn, where it is of a sample: it stands for the searches of others that were not.
+    """
 
     query: str
     tier: str = "unseen"
     searches: int = 0
     case: Case | None = None
+    chance: float = 1.0
+
+    @property
+    def weight(self) -> float:
+        """The searches that it stands for (Horvitz, Thompson 1952)."""
+        return self.searches / self.chance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from querywise.content import open_assembler
 from querywise.idea_sides import ROLES, IdeaSide, drops_table, exhibits_of, goods_of, is_right, shown_of
 from querywise.judge_run import JudgeRun
 from querywise.limits import Limits
+from querywise.pipeline import require_index
 
 __all__ = ["ComparedIdeas", "compare_ideas"]
 
@@ -52,8 +53,9 @@ def compare_ideas(
         limits: What the judge may take for both kinds together.
 
     Raises:
-        StageMissing: when the shop has no contexts or no index.
+        StageMissing: when the shop has no contexts, or no index of this catalogue.
     """
+    require_index(shop)
     contexts = ContextStore(shop.context_file)
     assembler = open_assembler(shop, contexts)
     known = (

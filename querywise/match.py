@@ -25,6 +25,7 @@ from querywise.distill import need_training, training_bar
 from querywise.judges import VerdictFile, verdict_files
 from querywise.marks import digest, done, is_done, report_of
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, work_on, write_json
+from querywise.pipeline import require_index
 from release.match import digest_of, is_there
 from release.student.model import MODEL as STUDENT_MODEL
 
@@ -99,11 +100,12 @@ def match_pairs(shop: Shop, *, queries: int = 240, seed: int = 0) -> list[Pair]:
         seed: Of everything that is drawn.
 
     Raises:
-        StageMissing: when there is no context, no index or no product in it.
+        StageMissing: when there is no context, no index of this catalogue, or no product in it.
     """
     from distill.clusters import Clusters
     from distill.match_pairs import Assortment, choose_pairs, choose_queries, tiers_of
 
+    require_index(shop)
     assortment = Assortment.of(shop)
     asked, people = _asked(shop), _judged_by_people(shop)
     clusters = Clusters(chain((one.query for one in asked), people), assortment.index.stems)

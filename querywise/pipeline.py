@@ -49,6 +49,8 @@ from release.why import Why
 __all__ = [
     "Built",
     "context_fingerprint",
+    "decided_by",
+    "decides",
     "fingerprints",
     "has_ideas",
     "label_inputs",
@@ -61,6 +63,7 @@ __all__ = [
     "mark_labels",
     "mark_release",
     "open_teacher",
+    "require_index",
     "standing_release",
 ]
 
@@ -119,7 +122,7 @@ def make_context(shop: Shop, progress: Progress, *, force: bool = False) -> dict
 
 def make_index(shop: Shop, progress: Progress, *, force: bool = False) -> dict[str, Any]:
     """Build the retrieval index, and before it the encoder where it is not there yet."""
-    inputs = digest(fingerprints(shop)["catalogue"], shop.config.locale)
+    inputs = _index_inputs(shop)
     if force or not is_done(shop, "index", inputs) or not (shop.index / "about.json").is_file():
         begin(shop, "index")
         encoder = shop.work / "encoder"
@@ -141,6 +144,25 @@ def make_index(shop: Shop, progress: Progress, *, force: bool = False) -> dict[s
         )
         done(shop, "index", inputs, {"categories": len(taxonomy), "products": len(products)})
     return report_of(shop, "index")
+
+
+def _index_inputs(shop: Shop) -> str:
+    """Return the digest of everything that decides the index: whose rows are the products', in their order."""
+    ids = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
+    rows = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    return digest(fingerprints(shop)["catalogue"], rows, shop.config.locale)
+
+
+def require_index(shop: Shop) -> None:
+    """Make sure that the index is of the catalogue that was ingested, row by row.
+
+    Raises:
+        StageMissing: when it is not.
+    """
+    if not is_done(shop, "index", _index_inputs(shop)):
+        raise StageMissing(
+            "the retrieval index is of another catalogue", hint=f"run `querywise index {shop.folder}` first"
+        )
 
 
 def _export_encoder(folder: Path) -> None:
@@ -197,7 +219,8 @@ def label_inputs(shop: Shop, *, model: str, prompt: str, tiers: str, addition: A
     named = [one.id for one in prompts]
     # Named, so that no examples are taken for it; absent where nothing was added, as it was before anything could be.
     added = [{"added": addition.inputs}] if addition and addition.inputs else []
-    return digest(model, recording, named, tiers, context_fingerprint(shop), index, *examples, *added)
+    distance = shop.config.llm.relabel_distance
+    return digest(model, recording, named, tiers, context_fingerprint(shop), index, distance, *examples, *added)
 
 
 def labels_stand(shop: Shop, inputs: str) -> bool:
@@ -209,7 +232,7 @@ def make_content(shop: Shop, progress: Progress, *, force: bool = False) -> dict
     """Find what the shop can show of the ideas of its labels; return the report, empty where no label has any ideas.
 
     Raises:
-        StageMissing: when there are no labels or no index.
+        StageMissing: when there are no labels, or no index of this catalogue.
         ShopError: when the shop's file of complements cannot be read.
     """
     if not has_ideas(shop):
@@ -218,6 +241,7 @@ def make_content(shop: Shop, progress: Progress, *, force: bool = False) -> dict
         return {}
     inputs = _content_inputs(shop)
     if force or not is_done(shop, "content", inputs) or not shop.content_file.is_file():
+        require_index(shop)
         begin(shop, "content")
         report = make_contents(
             shop,
@@ -257,7 +281,7 @@ class Built:
     inputs: str
 
 
-def standing_release(shop: Shop) -> Path | None:
+def standing_release(shop: Shop) -> Built | None:
     """Return the release of these labels, where one was built and decided on already, whether it is served or not.
 
     Raises:
@@ -265,8 +289,9 @@ def standing_release(shop: Shop) -> Path | None:
         UserError: when the list of what is withheld is malformed.
     """
     made = str(report_of(shop, "release").get("release"))
-    stands = is_done(shop, "release", _release_inputs(shop)) and made in list_releases(shop.releases)
-    return shop.releases / made if stands else None
+    inputs = _release_inputs(shop)
+    stands = is_done(shop, "release", inputs) and made in list_releases(shop.releases)
+    return Built(folder=shop.releases / made, inputs=inputs) if stands else None
 
 
 def make_release(shop: Shop) -> Built:
@@ -333,9 +358,26 @@ def _qualities(shop: Shop) -> ProductQualities:
     )
 
 
-def mark_release(shop: Shop, built: Built) -> None:
-    """Note that a release was built and decided on."""
-    done(shop, "release", built.inputs, {"release": built.folder.name})
+def mark_release(shop: Shop, built: Built, decided_by: str) -> None:
+    """Note that a release was built, and decided on by what is said of it: see `decides`."""
+    done(shop, "release", built.inputs, {"release": built.folder.name, "decided_by": decided_by})
+
+
+def decided_by(shop: Shop) -> str | None:
+    """Return by what the release that was built last was decided on; None where that is not known."""
+    found: str | None = report_of(shop, "release").get("decided_by")
+    return found
+
+
+def decides(shop: Shop) -> str:
+    """Return the digest of what a release is held against: the gates, and what people and judges say.
+
+    Raises:
+        ShopError: where a file is named and not there.
+    """
+    files = [shop.folder / "gates.toml", *shop.files("gold"), *shop.files("judgements")]
+    files += sorted((shop.work / "verdicts").glob("*/*.jsonl"))
+    return digest([hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()])
 
 
 def _release_inputs(shop: Shop) -> str:
@@ -355,4 +397,6 @@ def _release_inputs(shop: Shop) -> str:
         # The log and the settings of the qualities are those of the contexts.
         taught.append(f"quality {QUALITY_VERSION}")
     kept = f"why {WHY_VERSION} expected {EXPECTED_VERSION} products {PRODUCTS_VERSION}"
-    return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed, *taught, kept)
+    # Prices are shown in it.
+    currency = shop.config.currency
+    return digest(labels, context_fingerprint(shop), inputs_of(shop, "index"), *listed, *taught, kept, currency)

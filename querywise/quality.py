@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from domain.evidence import ContextSettings, declare_shoppers
+from domain.ubi_fields import quote
 from release.quality import NEUTRAL, SIDES, ProductQualities
 
 __all__ = ["VERSION", "compute_quality"]
@@ -100,10 +101,10 @@ def compute_quality(
     """
     with TemporaryDirectory(dir=warehouse.parent, prefix=".quality-") as scratch, duckdb.connect() as db:
         db.execute(f"SET memory_limit = '{memory_limit}'")
-        db.execute(f"SET temp_directory = '{scratch}'")
+        db.execute(f"SET temp_directory = {quote(scratch)}")
         db.execute("SET preserve_insertion_order = false")
         for name in ("searches", "events", "products"):
-            db.execute(f"CREATE VIEW {name} AS FROM '{warehouse / name}.parquet'")
+            db.execute(f"CREATE VIEW {name} AS FROM {quote(f'{warehouse / name}.parquet')}")
         declare_shoppers(db, settings=settings, internal=internal)
         most = max(weights.values(), default=0.0) or 1.0  # ranks need no scale
         named = {"action": list(weights), "weight": [weight / most for weight in weights.values()]}

@@ -8,7 +8,14 @@ from pathlib import Path
 from domain.shop import Shop
 from evals.gate import Decision, GateVerdict
 from querywise.evaluation import evaluate_release
-from querywise.pipeline import make_content, make_release, mark_release, standing_release
+from querywise.pipeline import (
+    decided_by,
+    decides,
+    make_content,
+    make_release,
+    mark_release,
+    standing_release,
+)
 from release import current_release, gate_key, promote
 from release.manifest import read_manifest
 
@@ -32,21 +39,26 @@ def ship(shop: Shop, *, whole: bool = True, force: bool = False) -> Shipped:
         shop: The shop.
         whole: Whether every query has a label; a release with holes is served only where none is yet.
         force: Build and decide also where a release of these labels is there. Without, it is left as it is, served or
-            not: who rolled back meant it.
+            not: who rolled back meant it. It is decided on again where the gates, the gold, the judgements or the
+            verdicts are others, and served if it passes now and did not before.
 
     Raises:
         StageMissing: when there are no labels or no index.
         UserError: when the gates, the gold, or the list of what is withheld cannot be used.
     """
     make_content(shop, lambda _: None)
-    if not force and (standing := standing_release(shop)):
-        gate = read_manifest(standing).gate
-        return Shipped(folder=standing, verdict=gate.verdict if gate else "INCONCLUSIVE")
-    built = make_release(shop)
+    standing = None if force else standing_release(shop)
+    gate = read_manifest(standing.folder).gate if standing else None
+    if standing and decided_by(shop) == decides(shop):
+        return Shipped(folder=standing.folder, verdict=gate.verdict if gate else "INCONCLUSIVE")
+    built = standing or make_release(shop)
+    said = decides(shop)
     done = evaluate_release(shop, built.folder.name, thorough=False)
     decision = done.evaluation.decision
-    if decision.verdict == "PASS" and (whole or current_release(shop.releases) is None):
+    # One that had passed, or that somebody promoted all the same, and that is not served, was rolled back.
+    was_served = gate is not None and (gate.verdict == "PASS" or gate.override is not None)
+    if decision.verdict == "PASS" and not was_served and (whole or current_release(shop.releases) is None):
         promote(shop.releases, built.folder.name, key=gate_key(shop.work))
-    mark_release(shop, built)
+    mark_release(shop, built, said)
     report = done.folder / "report.html"
     return Shipped(folder=built.folder, verdict=decision.verdict, decision=decision, report=report)

@@ -32,6 +32,7 @@ from typing import Final, Literal, get_args
 import duckdb
 
 from domain.evidence import ContextSettings, declare_shoppers
+from domain.ubi_fields import quote
 
 __all__ = ["COMPLEMENTING", "Affinity", "Evidence", "Lift", "PairCounts", "compute_affinity"]
 
@@ -202,10 +203,10 @@ def compute_affinity(
     """
     with TemporaryDirectory(dir=context.parent, prefix=".affinity-") as scratch, duckdb.connect() as db:
         db.execute(f"SET memory_limit = '{memory_limit}'")
-        db.execute(f"SET temp_directory = '{scratch}'")
+        db.execute(f"SET temp_directory = {quote(scratch)}")
         db.execute("SET preserve_insertion_order = false")
         for name in ("searches", "events", "products", "taxonomy"):
-            db.execute(f"CREATE VIEW {name} AS FROM '{warehouse / name}.parquet'")
+            db.execute(f"CREATE VIEW {name} AS FROM {quote(f'{warehouse / name}.parquet')}")
         db.execute(_QUERY_CATEGORY, {"context": str(context)})
         declare_shoppers(db, settings=settings, internal=internal)
         for step in ("10_traffic", "50_sessions", "affinity"):

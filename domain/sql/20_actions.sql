@@ -43,10 +43,18 @@ WITH shown AS (
     SELECT position, count(*) AS shown
     FROM impressions
     GROUP BY position
+), looked_at AS (
+    -- A log without clicks has carts and purchases, which follow them.
+    SELECT DISTINCT query_id, product_id
+    FROM events
+    WHERE action = 'click' OR (
+        action IN (SELECT action FROM action_weights WHERE weight > 0)
+        AND NOT EXISTS (SELECT 1 FROM events WHERE action = 'click')
+    )
 ), clicked AS (
     SELECT i.position, count(*) AS clicked
     FROM impressions AS i
-    JOIN (SELECT DISTINCT query_id, product_id FROM events WHERE action = 'click') AS c
+    JOIN looked_at AS c
       ON c.query_id = i.query_id AND c.product_id = i.product_id
     GROUP BY i.position
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -45,6 +45,9 @@ def agree(
 ) -> Agreement:
     """Compare two sets of grades of one task; intervals are of the cluster bootstrap over queries.
 
+    Where the two agree on every item no resample differs from another, though the next item might: then a kappa is at
+    least what it is at least with one query more, on which they do not agree.
+
     Args:
         one: The first's grades; an item that the other does not grade is left out.
         other: The second's.
@@ -70,15 +73,39 @@ def agree(
         seed=seed,
     )
     why = why_undefined(counts)
+    kappas = {name: coefficient(samples[name], why) for name in ("kappa", "quadratic")}
+    if not why and not counts.sum(axis=0)[~np.eye(table.levels, dtype=bool)].any():
+        kappas = {name: _less_sure(found, counts, name, draws, seed) for name, found in kappas.items()}
     return Agreement(
         items=len(table.items),
         queries=table.queries,
         counts=tuple(tuple(int(n) for n in row) for row in counts.sum(axis=0)),
         exact=coefficient(samples["exact"], "" if table.items else why),
-        kappa=coefficient(samples["kappa"], why),
-        quadratic_kappa=coefficient(samples["quadratic"], why),
+        kappa=kappas["kappa"],
+        quadratic_kappa=kappas["quadratic"],
         alpha=alpha_of(table, samples["alpha"]),
     )
+
+
+def _less_sure(perfect: Coefficient, counts: Array, name: str, draws: int, seed: int) -> Coefficient:
+    """Return kappa of two who agree throughout, as low as with one query more, whose rarest grade is taken for another.
+
+    Args:
+        perfect: The kappa.
+        counts: Queries x grades x grades.
+        name: "kappa" or "quadratic".
+        draws: Resamples of the queries.
+        seed: Of the resamples.
+    """
+    given = counts.sum(axis=(0, 1))
+    one_more = np.zeros_like(counts[:1])
+    one_more[0, np.where(given > 0, given, np.inf).argmin(), given.argmax()] = 1
+    distance: Literal["nominal", "quadratic"] = "nominal" if name == "kappa" else "quadratic"
+    statistic = Kappa(counts=np.concatenate([counts, one_more]), distance=distance)
+    drawn_anew = drawn({name: statistic}, queries=len(statistic.counts), draws=draws, seed=seed)[name].estimate()
+    if perfect.estimate is None or drawn_anew is None:
+        return perfect
+    return replace(perfect, estimate=replace(perfect.estimate, low=drawn_anew.low))
 
 
 def alpha(table: GradeTable, *, draws: int = 1000, seed: int = 0) -> Coefficient:

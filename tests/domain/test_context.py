@@ -140,14 +140,16 @@ def test_an_action_of_a_client_on_a_product_counts_once_a_search(log: Log) -> No
     assert ale.clicks == 1
 
 
-def test_what_is_shown_where_nobody_looks_counts_for_more(log: Log) -> None:
-    # Everybody else clicks the first place and never the second: a click on the second is worth more.
+@pytest.mark.parametrize("action", ["click", "purchase"])
+def test_what_is_shown_where_nobody_looks_counts_for_more(log: Log, action: str) -> None:
+    # Everybody else takes the first place and never the second: who takes the second tells more. Some logs know no
+    # clicks, only what was bought.
     for i in range(40):
-        log.act(log.search("other", client=f"x{i}", hits=["p1", "p3"]), "p1", "click", 1)
+        log.act(log.search("other", client=f"x{i}", hits=["p1", "p3"]), "p1", action, 1)
     a = log.search("ginger", client="c1", hits=["p1", "p3"])
     b = log.search("ginger", client="c2", hits=["p1", "p3"])
-    log.act(a, "p1", "click", 1)
-    log.act(b, "p3", "click", 2)
+    log.act(a, "p1", action, 1)
+    log.act(b, "p3", action, 2)
     settings = ContextSettings(half_life_days=1e9, smoothing=0.0, min_events=1, min_clients=1, max_correction=3.0)
     shares = {c.category_id: c.share for c in of(log.contexts(settings), "ginger").categories if c.is_own}
     assert shares["bars"] > 0.5 > shares["ale"]
@@ -289,3 +291,10 @@ def test_a_missing_file_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(StageMissing) as caught:
         ContextStore(tmp_path / "context.parquet")
     assert "querywise context" in caught.value.hint
+
+
+def test_a_path_may_have_an_apostrophe(tmp_path: Path) -> None:
+    (tmp_path / "o'brien").mkdir()
+    log = Log(tmp_path / "o'brien")
+    log.act(log.search("ginger", client="c1", hits=["p1"]), "p1")
+    assert of(log.contexts(), "ginger").searches == 1

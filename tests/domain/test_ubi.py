@@ -338,6 +338,14 @@ def test_a_client_that_is_not_known_falls_back(load, grocery):
     assert found == {"q1": ("s1", "s1"), "q2": ("q2", "q2"), "q3": ("c3", "c3")}
 
 
+def test_no_client_at_all_is_fine_where_sessions_are_known(load, grocery):
+    for rows in (grocery.queries, grocery.events):
+        for i, row in enumerate(rows):
+            row |= {"client_id": None, "session_id": f"s{i}"}
+    loaded = load({"ubi_queries.ndjson": grocery.queries, "ubi_events.ndjson": grocery.events})
+    assert [row["client_id"] for row in loaded.table("searches")] == ["s0", "s1", "s2"]
+
+
 def test_a_session_within_the_attributes(load, grocery):
     grocery.events[0]["event_attributes"]["session_id"] = "s1"
     loaded = load({"ubi_events.ndjson": grocery.events})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from domain.errors import UserError
+from evals.gate.bounds import IntervalTest
 from evals.judge import agree, alpha, tabulate
 
 pytestmark = pytest.mark.usefixtures("judge_extra")
@@ -111,3 +112,31 @@ def test_a_grade_off_the_scale_is_refused(own_queries, grade) -> None:
 def test_an_item_of_another_task_is_refused(own_queries) -> None:
     with pytest.raises(UserError, match="is of the task relevance, not category"):
         agree(own_queries([1]), own_queries([1], "category"), task="category")
+
+
+def test_who_agrees_throughout_on_few_queries_is_not_believed_without_bounds(own_queries) -> None:
+    def kappa(zeros: int, ones: int):
+        grades = own_queries([0] * zeros + [1] * ones, "category")
+        found = agree(grades, grades, task="category")
+        assert found.kappa == found.quadratic_kappa  # of two grades they are the same
+        assert (found.exact.estimate.value, found.kappa.estimate.queries) == (1, zeros + ones)
+        return found.kappa.estimate
+
+    # One zero of twenty, found: another might not have been, and then every second one is.
+    few, more, many = kappa(1, 19), kappa(9, 21), kappa(30, 90)
+    assert [estimate.value for estimate in (few, more, many)] == [1, 1, 1]
+    assert [estimate.high for estimate in (few, more, many)] == [1, 1, 1]
+    assert few.low < 0.1 < 0.6 < more.low < 0.9 < many.low < 1
+
+
+def test_a_bound_on_a_judge_seldom_passes_one_that_is_below_it(own_queries) -> None:
+    # Every tenth item is wrong and the judge sees two in five of these: kappa is 0.545, and at thirty items all that
+    # are wrong are often found. Before, 13 of a hundred such judges passed.
+    passed = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        people = own_queries([int(rng.random() >= 0.1) for _ in range(30)], "category")
+        judge = {one: int(grade or rng.random() >= 0.4) for one, grade in people.items()}
+        estimate = agree(judge, people, task="category").quadratic_kappa.estimate
+        passed += estimate is not None and IntervalTest(estimate=estimate, bound=0.6).p_violated <= 0.025
+    assert passed <= 4
