@@ -134,10 +134,21 @@ class Shop:
         Raises:
             StageMissing: ingest has not run.
         """
-        path = self.warehouse / "taxonomy.parquet"
+        return Taxonomy(Node(**row) for row in pq.read_table(self._ingested("taxonomy.parquet")).to_pylist())
+
+    def need_products(self) -> Path:
+        """Return the table of the products that ingest accepted.
+
+        Raises:
+            StageMissing: ingest has not run.
+        """
+        return self._ingested("products.parquet")
+
+    def _ingested(self, name: str) -> Path:
+        path = self.warehouse / name
         if not path.is_file():
             raise StageMissing(f"{path} is missing", hint=f"run `querywise ingest {self.folder}` first")
-        return Taxonomy(Node(**row) for row in pq.read_table(path).to_pylist())
+        return path
 
 
 def open_shop(folder: Path, *, work: Path | None = None) -> Shop:

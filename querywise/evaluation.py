@@ -320,7 +320,7 @@ def _served(side: Side, asked: Sequence[Asked]) -> list[Understanding]:
 
 
 def _product_ids(shop: Shop) -> frozenset[str]:
-    return frozenset(pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"])
+    return frozenset(pl.read_parquet(shop.need_products(), columns=["product_id"])["product_id"])
 
 
 def _prompt_texts(prompts: Sequence[str]) -> Iterator[str]:

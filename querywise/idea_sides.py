@@ -99,7 +99,7 @@ def item_of(query: str, role: Role, idea: Discovery) -> Item:
 
 def goods_of(shop: Shop) -> Goods:
     """Return what there is to show of a shop's products."""
-    rows = pl.read_parquet(shop.warehouse / "products.parquet").iter_rows(named=True)
+    rows = pl.read_parquet(shop.need_products()).iter_rows(named=True)
     return Goods({row["product_id"]: Product(**row) for row in rows}, shop.load_taxonomy())
 
 

@@ -209,10 +209,7 @@ def _sales(shop: Shop) -> dict[str, Sale]:
 
 
 def _products(shop: Shop, *columns: str) -> pl.DataFrame:
-    path = shop.warehouse / "products.parquet"
-    if not path.is_file():
-        raise StageMissing(f"{path} is missing", hint=f"run `querywise ingest {shop.folder}` first")
-    return pl.read_parquet(path, columns=list(columns))
+    return pl.read_parquet(shop.need_products(), columns=list(columns))
 
 
 def _files(shop: Shop) -> Sequence[VerdictFile]:

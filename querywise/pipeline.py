@@ -130,9 +130,7 @@ def make_index(shop: Shop, progress: Progress, *, force: bool = False) -> dict[s
             progress("encoder")
             _export_encoder(encoder)
         taxonomy = shop.load_taxonomy()
-        columns = pl.read_parquet(shop.warehouse / "products.parquet").select(
-            "product_id", "title", "brand", "category_id"
-        )
+        columns = pl.read_parquet(shop.need_products()).select("product_id", "title", "brand", "category_id")
         products = [IndexedProduct(**row) for row in columns.iter_rows(named=True)]
         build_index(
             shop.index,
@@ -148,7 +146,7 @@ def make_index(shop: Shop, progress: Progress, *, force: bool = False) -> dict[s
 
 def _index_inputs(shop: Shop) -> str:
     """Return the digest of everything that decides the index: whose rows are the products', in their order."""
-    ids = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id"])["product_id"]
+    ids = pl.read_parquet(shop.need_products(), columns=["product_id"])["product_id"]
     rows = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     return digest(fingerprints(shop)["catalogue"], rows, shop.config.locale)
 
@@ -201,7 +199,7 @@ def open_teacher(
 
 
 def _catalogue(shop: Shop, taxonomy: Taxonomy) -> Catalogue:
-    products = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id", "title", "category_id"])
+    products = pl.read_parquet(shop.need_products(), columns=["product_id", "title", "category_id"])
     counts: Counter[str] = Counter()
     for category_id, count in products["category_id"].value_counts().iter_rows():
         counts.update(dict.fromkeys(taxonomy.lineage(category_id), count))
@@ -329,13 +327,13 @@ def _known(shop: Shop, labels: Iterable[Label]) -> Known:
         dict(pl.read_parquet(shop.context_file, columns=["query", "searches"]).iter_rows()),
         labels,
         taxonomy,
-        titles=pl.read_parquet(shop.warehouse / "products.parquet", columns=["title"])["title"],
+        titles=pl.read_parquet(shop.need_products(), columns=["title"])["title"],
         student=Student(shop.student, taxonomy) if shop.student.is_dir() else None,
     )
 
 
 def _whys(shop: Shop) -> Iterator[Why]:
-    titles = pl.read_parquet(shop.warehouse / "products.parquet", columns=["product_id", "title"])
+    titles = pl.read_parquet(shop.need_products(), columns=["product_id", "title"])
     return whys(
         read_labels(shop.labels_file),
         ContextStore(shop.context_file).get,
@@ -347,7 +345,7 @@ def _whys(shop: Shop) -> Iterator[Why]:
 
 def _products(shop: Shop) -> Iterator[CatalogueProduct]:
     columns = ["product_id", "title", "brand", "price", "image_url", "category_id"]
-    frame = pl.read_parquet(shop.warehouse / "products.parquet", columns=columns)
+    frame = pl.read_parquet(shop.need_products(), columns=columns)
     for row in frame.iter_rows(named=True):
         yield CatalogueProduct(**row, currency=shop.config.currency)
 
