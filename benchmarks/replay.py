@@ -69,7 +69,7 @@ def run(shop: Shop, products: list[Product], search: ProductSearch) -> Replay:
     ids = frozenset(product.product_id for product in products)
     judgements = [judgement for path in shop.need("judgements") for judgement in read_judgements(path, ids)]
     searches = {one.query: found.searches for one in judgements if (found := contexts.get(one.query))}
-    oracle = Oracle(read_gold(shop.need("gold")[0], taxonomy).cases, taxonomy)
+    oracle = Oracle(read_gold(shop.need("gold"), taxonomy).cases, taxonomy)
     return replay(
         judged_queries(judgements, searches),
         systems,

@@ -32,7 +32,9 @@ COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = {
         "query_response_hit_ids",
     ),
     "events": ("action_name", "query_id", "client_id", "session_id", "timestamp", "object_id", "ordinal"),
-    "gold": (*("query", "categories", "acceptable", "specificity", "annotations", "rewrites", "kind", "rater"),),
+    "gold": (
+        *("query", "categories", "acceptable", "specificity", "annotations", "rewrites", "kind", "rater", "labels"),
+    ),
     "judgements": ("query", "product_id", "rating", "rater"),
     "complements": ("category_id", "other_id", "lift"),
 }

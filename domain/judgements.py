@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from domain.errors import ShopError
+from domain.privacy import MOST_READ, personal_data
 from domain.tables import Row, read_rows
 from domain.text import MAX_QUERY_LENGTH, normalise
 
@@ -16,7 +17,9 @@ __all__ = ["MAX_RATING", "Judgement", "JudgementFlaw", "Pair", "RejectedJudgemen
 MAX_RATING: Final = 3
 """Ratings run from 0, of no use to the shopper, to 3, just what is asked for."""
 
-JudgementFlaw = Literal["malformed", "bad_query", "bad_product", "unknown_product", "bad_rating", "duplicate"]
+JudgementFlaw = Literal[
+    "malformed", "bad_query", "personal_data", "bad_product", "unknown_product", "bad_rating", "duplicate"
+]
 """Why a row is left out."""
 
 
@@ -57,6 +60,7 @@ def read_judgements(
     product_ids: Container[str],
     *,
     columns: Mapping[str, str] | None = None,
+    region: str | None = None,
     reject: Callable[[RejectedJudgement], object] = lambda _: None,
 ) -> tuple[Judgement, ...]:
     """Read a file of judgements in any format that `read_rows` reads, in its order.
@@ -65,6 +69,7 @@ def read_judgements(
         path: The file.
         product_ids: Products of the shop; a row of any other is left out.
         columns: Our column name -> the name in the file, where it differs.
+        region: The shop's country, as `personal_data` takes it; a row whose query holds personal data is left out.
         reject: Called with each row that is left out. Of two ratings by one rater of one product for what is one
             query in normal form, the first counts.
 
@@ -76,7 +81,7 @@ def read_judgements(
     flaws: list[RejectedJudgement] = []
     for row in read_rows(path, [names[column] for column in ("query", "product_id", "rating")], file=path.name):
         try:
-            judgement = _judgement(row, names, product_ids)
+            judgement = _judgement(row, names, product_ids, region)
             if found.setdefault(_place(judgement), judgement) is not judgement:
                 raise _Flawed("duplicate")
         except _Flawed as flawed:
@@ -91,7 +96,7 @@ def read_judgements(
     return tuple(found.values())
 
 
-def read_pairs(path: Path, product_ids: Container[str]) -> tuple[Pair, ...]:
+def read_pairs(path: Path, product_ids: Container[str], *, region: str | None = None) -> tuple[Pair, ...]:
     """Read what is to be rated, each pair once, in the order of a file like that of judgements.
 
     Its columns are called ``query`` and ``product_id`` whatever those of the shop's judgements are; all others, ratings
@@ -100,6 +105,7 @@ def read_pairs(path: Path, product_ids: Container[str]) -> tuple[Pair, ...]:
     Args:
         path: The file, in any format that `read_rows` reads.
         product_ids: Products of the shop.
+        region: The shop's country, as `personal_data` takes it.
 
     Raises:
         ShopError: the file cannot be read, holds no row, or a row that cannot be used.
@@ -109,7 +115,7 @@ def read_pairs(path: Path, product_ids: Container[str]) -> tuple[Pair, ...]:
     # A column that is missing is a row that lacks it: there is no mapping of columns for a hint to point at.
     for row in read_rows(path, (), file=path.name):
         try:
-            found[_pair(row, row.values, product_ids)] = None
+            found[_pair(row, row.values, product_ids, region)] = None
         except _Flawed as flawed:
             product = f" {_text(row.values['product_id'])[:60]!r}" if flawed.flaw == "unknown_product" else ""
             what = flawed.flaw.replace("_", " ")
@@ -123,21 +129,24 @@ def _place(judgement: Judgement) -> tuple[str, str, str]:
     return judgement.query, judgement.product_id, judgement.rater
 
 
-def _judgement(row: Row, names: Mapping[str, str], product_ids: Container[str]) -> Judgement:
+def _judgement(row: Row, names: Mapping[str, str], product_ids: Container[str], region: str | None) -> Judgement:
     values = {column: row.values.get(name) for column, name in names.items()}
-    pair = _pair(row, values, product_ids)
+    pair = _pair(row, values, product_ids, region)
     return Judgement(
         query=pair.query, product_id=pair.product_id, rating=_rating(values["rating"]), rater=_text(values["rater"])
     )
 
 
-def _pair(row: Row, values: Mapping[str, Any], product_ids: Container[str]) -> Pair:
+def _pair(row: Row, values: Mapping[str, Any], product_ids: Container[str], region: str | None) -> Pair:
     if row.problem is not None:
         raise _Flawed("malformed")
-    text = values.get("query")
-    query = normalise(text) if isinstance(text, str) else ""
-    if not query or len(query) > MAX_QUERY_LENGTH:
+    value = values.get("query")
+    text = value if isinstance(value, str) else ""
+    query = normalise(text)
+    if not query or len(query) > MAX_QUERY_LENGTH or len(text) > MOST_READ:
         raise _Flawed("bad_query")
+    if personal_data(text, region=region):
+        raise _Flawed("personal_data")
     product_id = _text(values.get("product_id"))
     if not product_id:
         raise _Flawed("bad_product")

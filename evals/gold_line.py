@@ -1,4 +1,4 @@
-"""How a line of a gold file is read into a `Case`."""
+"""How a row of a gold file is read into a `Case`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
+from domain.privacy import MOST_READ, personal_data
+from domain.tables import Row
 from domain.taxonomy import Taxonomy
 from domain.text import MAX_QUERY_LENGTH, normalise
 from domain.understanding import AnnotationType, RewriteType, Specificity
@@ -18,6 +20,7 @@ __all__ = ["Doubt", "DoubtKind", "LineRejected", "ParsedLine", "parse_case"]
 DoubtKind = Literal[
     "malformed",
     "bad_query",
+    "personal_data",
     "bad_ids",
     "unknown_category",
     "nothing_to_judge",
@@ -27,6 +30,7 @@ DoubtKind = Literal[
     "bad_field",
 ]
 _JUDGED = ("categories", "specificity", "annotations", "rewrites")
+_NESTED = ("categories", "acceptable", "annotations", "rewrites", "labels")
 _FIELDS = {"query", "acceptable", "kind", "rater", "labels", "time", "reason", *_JUDGED}
 _RESERVED = {"all", "tier", "specificity", "branch", "kind"}
 _LONGEST_LABEL = 100
@@ -57,14 +61,22 @@ class ParsedLine:
     doubts: tuple[Doubt, ...]
 
 
-def parse_case(line: bytes, taxonomy: Taxonomy) -> ParsedLine:
-    """Read one line of a gold file.
+def parse_case(
+    found: Row, taxonomy: Taxonomy, *, columns: Mapping[str, str] | None = None, region: str | None = None
+) -> ParsedLine:
+    """Read one row of a gold file.
+
+    Args:
+        found: The row, of a file of any format.
+        taxonomy: The tree that its categories are of.
+        columns: Our column name -> the name in the file, where it differs.
+        region: The shop's country, as `personal_data` takes it.
 
     Raises:
         LineRejected: its query or categories cannot be used, or nothing of it can be judged.
     """
-    row = _row(line)
-    query = _query(row.get("query"))
+    row = _row(found, columns or {})
+    query = _query(row.get("query"), region)
     normalized = normalise(query)
     doubts = [
         Doubt(kind="unknown_field", detail=f"unknown field {name[:50]!r}") for name in sorted(row.keys() - _FIELDS)
@@ -100,17 +112,30 @@ def parse_case(line: bytes, taxonomy: Taxonomy) -> ParsedLine:
     return ParsedLine(case=case, doubts=tuple(doubts))
 
 
-def _row(line: bytes) -> Mapping[str, Any]:
+def _row(found: Row, columns: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the values of a row under our names for the columns."""
+    if found.problem is not None:
+        raise LineRejected("malformed", found.problem)
+    theirs = {*columns, *columns.values()}
+    row = {name: value for name, value in found.values.items() if name not in theirs}
+    row |= {name: found.values[column] for name, column in columns.items() if column in found.values}
+    return {name: value if name == "query" else _value(name, value) for name, value in row.items()}
+
+
+def _value(name: str, value: object) -> object:
+    """Return what a cell holds: an empty one nothing, and one of a list or an object what its JSON text says."""
+    text = value.strip() if isinstance(value, str) else None
+    if text is None or not text:
+        return None if text == "" else value
+    if name not in _NESTED:
+        return text
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise LineRejected("malformed", f"not JSON: {str(error)[:100]}") from error
-    if not isinstance(row, dict):
-        raise LineRejected("malformed", "not a JSON object")
-    return row
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
-def _query(value: object) -> str:
+def _query(value: object, region: str | None) -> str:
     try:
         query = _text(value)
     except TypeError as error:
@@ -118,6 +143,10 @@ def _query(value: object) -> str:
     length = len(normalise(query))
     if not 0 < length <= MAX_QUERY_LENGTH:
         raise LineRejected("bad_query", f"query has {length} characters in normal form")
+    if len(query) > MOST_READ:
+        raise LineRejected("bad_query", f"query has {len(query)} characters as it is typed")
+    if personal_data(query, region=region):
+        raise LineRejected("personal_data", "personal data in the query")
     return query
 
 
@@ -160,6 +189,8 @@ def _labels(value: object) -> dict[str, str]:
     """Read attributes of the shop's own; their names are used in names of slices, so these signs are not theirs."""
     if not isinstance(value, dict):
         raise TypeError("not an object")
+    # In a column of objects each has the names of all.
+    value = {name: text for name, text in value.items() if text is not None}
     for name, text in value.items():
         if name.strip() in _RESERVED or any(sign in name for sign in ":,"):
             raise ValueError(f"{name[:50]!r} cannot be the name of a label")

@@ -74,8 +74,8 @@ def export(
     As `batch submit` does, it leaves out what is under way. A query whose completion cannot be read is asked once more,
     with what was wrong.
     """
-    addition, wanted = read_addition(queries, tail), tiers_of(tiers)
     opened = shop_at(shop, work)
+    addition, wanted = read_addition(opened, queries, tail), tiers_of(tiers)
     chosen = Selection(
         model=model,
         api_base=api_base,
@@ -121,7 +121,6 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Take the completions of batch output files into the cache. Exit 1 while what `label` would ask is unanswered."""
-    addition, wanted = read_addition(queries, tail), tiers_of(tiers)
     chosen = Selection(
         model=model,
         api_base=api_base,
@@ -131,6 +130,7 @@ def import_(
         nonce=nonce,
     )
     with work_on(shop, work) as opened:
+        addition, wanted = read_addition(opened, queries, tail), tiers_of(tiers)
         teacher = chosen.teacher(opened)
         further = find_further(opened, addition, tiers=wanted)
         with CompletionCache(opened.cache) as cache:
@@ -174,8 +174,8 @@ def record(
     as_json: JsonOption = False,
 ) -> None:
     """Write the completions that the shop's requests have, with context and without, as a recording to replay."""
-    addition, wanted = read_addition(queries, tail), tiers_of(tiers)
     opened = shop_at(shop, work)
+    addition, wanted = read_addition(opened, queries, tail), tiers_of(tiers)
     further = find_further(opened, addition, tiers=wanted)
     asked = [c.query for c in further.contexts(ContextStore(opened.context_file)) if further.is_asked(c, wanted)]
     kept: dict[str, Completion] = {}

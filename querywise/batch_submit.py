@@ -74,7 +74,6 @@ def submit(
 
     What was submitted before and is not back yet is left out. A submission that was killed is finished first.
     """
-    addition = read_addition(queries, tail)
     chosen = Selection(
         model=model,
         api_base=api_base,
@@ -85,6 +84,7 @@ def submit(
     )
     if dry_run:
         opened = shop_at(shop, work)
+        addition = read_addition(opened, queries, tail)
         prepared = _prepare(opened, chosen, addition, anew=anew)
         if as_json:
             write_json(prepared.summary | asdict(prepared.estimate))
@@ -93,6 +93,7 @@ def submit(
             console.print(f"{prepared.under_way:,} more are under way")
         return
     with work_on(shop, work) as opened:
+        addition = read_addition(opened, queries, tail)
         records = BatchRecords(opened.work / "batches")
         records.tidy()
         resumed = [_send(record, records, again=True) for record in records.all() if record.batch_id is None]

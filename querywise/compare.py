@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -17,8 +18,9 @@ import typer
 from domain.context import ContextStore, DomainContext
 from domain.errors import ModelError, UserError
 from domain.label import Label
+from domain.privacy import MOST_READ, personal_data, region_of
 from domain.shop import Shop
-from domain.text import normalise
+from domain.text import MAX_QUERY_LENGTH, normalise
 from evals import (
     Asked,
     Case,
@@ -27,7 +29,6 @@ from evals import (
     Side,
     compare_sides,
     comparison_json,
-    read_gold,
     to_text,
     write_comparison,
     write_page,
@@ -39,6 +40,7 @@ from prompts.ledger import Ledger
 from prompts.prices import price_of
 from prompts.recording import Recorded
 from querywise.compare_ideas import ComparedIdeas, compare_ideas
+from querywise.gold import gold_of, gold_to_ask
 from querywise.label import BudgetOption, ConcurrencyOption, tiers_of
 from querywise.limits import Limits
 from querywise.options import (
@@ -57,7 +59,7 @@ from querywise.options import (
 )
 from querywise.outcome import outcome_of
 from querywise.pipeline import open_teacher
-from querywise.understand import read_queries
+from querywise.understand import read_query_lines
 
 __all__ = ["compare"]
 
@@ -137,11 +139,13 @@ def _questions(
     if sum((gold, gold_file is not None, queries is not None, sample is not None)) != 1:
         raise UserError("which queries?", hint="pass one of --gold, --gold-file FILE, --queries FILE and --sample N")
     contexts = ContextStore(shop.context_file)
-    cases = _cases(shop, gold_file, needed=gold)
+    cases = _cases(shop, gold_file, asked=gold or gold_file is not None)
+    chances: dict[str, float] = {}
     if queries is not None:
-        texts = list(dict.fromkeys(normalise(query) for query in read_queries(queries)))
+        texts = list(dict.fromkeys(_written(queries, region_of(shop.config.locale))))
     elif sample is not None:
-        texts = _drawn(contexts, sample, seed)
+        chances = _drawn(contexts, sample, seed)
+        texts = list(chances)
     else:
         texts = list(cases)
     wanted = tiers_of(tiers) if tiers else None
@@ -150,27 +154,53 @@ def _questions(
         context = contexts.get(text)
         if text and (wanted is None or (context is not None and context.tier in wanted)):
             tier, searches = (context.tier, context.searches) if context else ("unseen", 0)
-            asked.append(Asked(query=text, tier=tier, searches=searches, case=cases.get(text)))
+            chance = chances.get(text, 1.0)
+            asked.append(Asked(query=text, tier=tier, searches=searches, case=cases.get(text), chance=chance))
     if not asked:
         raise UserError("there is no query to compare on", hint="the file is empty, or --tiers leaves none")
     return asked
 
 
-def _cases(shop: Shop, gold_file: Path | None, *, needed: bool) -> dict[str, Case]:
-    files = (gold_file,) if gold_file else shop.files("gold")
-    if not files:
-        if needed:
-            raise UserError("there are no labelled queries", hint="put gold.jsonl into the shop folder")
-        return {}
-    return {case.normalized: case for case in read_gold(files[0], shop.load_taxonomy()).cases}
+def _cases(shop: Shop, gold_file: Path | None, *, asked: bool) -> dict[str, Case]:
+    """Return the labels by query in normal form; there have to be some where it is these queries that are asked."""
+    found = (gold_to_ask if asked else gold_of)(shop, gold_file, shop.load_taxonomy())
+    return {case.normalized: case for case in found.cases} if found else {}
 
 
-def _drawn(contexts: ContextStore, count: int, seed: int) -> list[str]:
-    """Draw queries without replacement by their searches (Efraimidis, Spirakis 2006), most searched first."""
+def _written(path: Path, region: str | None) -> Iterator[str]:
+    """Yield the queries of a file in normal form.
+
+    Raises:
+        UserError: naming the line that no model is asked about.
+    """
+    for found in read_query_lines(path):
+        query = normalise(found.query)
+        objection = _objection(found.query, query, region)
+        if objection:
+            hint = "no model is asked about it: take the line out"
+            raise UserError(f"{path}, line {found.line}: {objection}", hint=hint)
+        yield query
+
+
+def _objection(typed: str, query: str, region: str | None) -> str:
+    """Return why no model is asked about a query; empty where one may be."""
+    if personal_data(typed, region=region):
+        return "personal data in the query"
+    return "query too long" if len(typed) > MOST_READ or len(query) > MAX_QUERY_LENGTH else ""
+
+
+def _drawn(contexts: ContextStore, count: int, seed: int) -> dict[str, float]:
+    """Draw queries without replacement by their searches (Efraimidis, Spirakis 2006), most searched first.
+
+    Returns:
+        The chance of each to be drawn, given the key of the first that was not (Cohen, Kaplan, "Tighter estimation
+        using bottom k sketches", VLDB 2008).
+    """
     rng = random.Random(seed)
-    keyed = [(rng.random() ** (1 / c.searches), c.query) for c in contexts.of_tiers("head", "torso", "tail")]
-    drawn = {query for _, query in sorted(keyed, reverse=True)[:count]}
-    return [c.query for c in contexts.of_tiers("head", "torso", "tail") if c.query in drawn]
+    known = list(contexts.of_tiers("head", "torso", "tail"))
+    keys = [-math.log(max(rng.random(), 1e-300)) / c.searches for c in known]
+    last = sorted(keys)[count] if count < len(keys) else math.inf
+    return {c.query: -math.expm1(-c.searches * last) for c, key in zip(known, keys, strict=True) if key < last}
 
 
 class _Run:

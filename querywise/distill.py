@@ -21,7 +21,7 @@ from domain.context import ContextStore
 from domain.errors import StageMissing, UserError
 from domain.label import label_adapter, read_labels
 from domain.shop import Shop
-from evals import read_gold
+from querywise.gold import gold_columns, gold_files, gold_of
 from querywise.marks import begin, digest, done, inputs_of, is_done
 from querywise.options import (
     JsonOption,
@@ -56,7 +56,9 @@ __all__ = [
 def distill(
     shop: ShopArgument,
     work: WorkOption = None,
-    gold: Annotated[Path | None, typer.Option(help="Labels of people, to be kept out; gold.jsonl of the shop.")] = None,
+    gold: Annotated[
+        Path | None, typer.Option(help="Labels of people, to be kept out; the shop's gold unless given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     folds: Annotated[
         int,
@@ -114,14 +116,15 @@ def training_bar() -> Iterator[Progress]:
 
 def student_stands(shop: Shop) -> bool:
     """Whether the student was trained on what the shop now has."""
-    return is_done(shop, "distill", _inputs(shop, kept_out(shop))) and shop.student.is_dir()
+    return is_done(shop, "distill", _inputs(shop, None)) and shop.student.is_dir()
 
 
 def _inputs(shop: Shop, gold: Path | None) -> str:
     """Return the digest of all that decides the student, its settings aside."""
-    contents = [hashlib.sha256(gold.read_bytes()).hexdigest()] if gold is not None and gold.is_file() else []
+    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in gold_files(shop, gold)]
+    people = [*contents, *gold_columns(shop, gold).items()]
     formats = f"student {STUDENT_SCHEMA} tagger {TAGGER_SCHEMA}"
-    return digest(_taught(shop.labels_file), *contents, context_fingerprint(shop), inputs_of(shop, "index"), formats)
+    return digest(_taught(shop.labels_file), *people, context_fingerprint(shop), inputs_of(shop, "index"), formats)
 
 
 def _taught(labels: Path) -> str:
@@ -132,23 +135,23 @@ def _taught(labels: Path) -> str:
     return found.hexdigest()
 
 
-def kept_out(shop: Shop) -> Path | None:
-    """Return the shop's own labels of people, which no student may learn from."""
-    return next(iter(shop.files("gold")), None)
-
-
 def distill_shop(
     shop: Shop, settings: Settings | None = None, *, gold: Path | None = None, progress: Progress | None = None
 ) -> Card:
     """Train a student on what a shop has, and leave it in the work folder.
+
+    Args:
+        shop: The shop.
+        settings: How it is trained.
+        gold: Labels of people that are kept out, in the place of the shop's own.
+        progress: Told how far each part has come.
 
     Raises:
         StageMissing: when there are no labels, no contexts or no index, or when they are of an earlier tree.
     """
     from distill.student import distil
 
-    people = gold or kept_out(shop)
-    lessons = lessons_of(shop, people)
+    lessons = lessons_of(shop, gold)
     tokenizer = shop.index / "tokenizer.json"
     if not tokenizer.is_file():
         raise StageMissing("there is no retrieval index", hint=f"run `querywise index {shop.folder}` first")
@@ -156,7 +159,7 @@ def distill_shop(
     for unfinished in shop.work.glob(f".{shop.student.name}.*.tmp"):
         shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     card = distil(lessons, shop.student, tokenizer, settings=settings, progress=progress)
-    done(shop, "distill", _inputs(shop, people), {})
+    done(shop, "distill", _inputs(shop, gold), {})
     return card
 
 
@@ -174,6 +177,10 @@ def settings_before(shop: Shop) -> Settings | None:
 
 def lessons_of(shop: Shop, gold: Path | None) -> Lessons:
     """Return all that a student of a shop may learn from, and the queries of the gold, which it must not.
+
+    Args:
+        shop: The shop.
+        gold: Labels of people in the place of the shop's own.
 
     Raises:
         StageMissing: when there are no labels, no contexts or no catalogue, or when labels or contexts are of a tree
@@ -197,19 +204,20 @@ def lessons_of(shop: Shop, gold: Path | None) -> Lessons:
             f"labels or contexts are of an earlier tree: the category {gone!r} is gone",
             hint=f"run `querywise context {shop.folder}` and `querywise label {shop.folder}` again",
         )
+    people = gold_of(shop, gold, taxonomy)
     return Lessons(
         taxonomy=taxonomy,
         locale=shop.config.locale,
-        sold=read_sold(shop.warehouse / "products.parquet"),
+        sold=read_sold(shop.need_products()),
         brands=_brands(shop),
         contexts=contexts,
         labels=labels,
-        gold=[case.query for case in read_gold(gold, taxonomy).cases] if gold else [],
+        gold=[case.query for case in people.cases] if people else [],
     )
 
 
 def _brands(shop: Shop) -> list[str]:
-    brands = pl.read_parquet(shop.warehouse / "products.parquet", columns=["brand"])["brand"]
+    brands = pl.read_parquet(shop.need_products(), columns=["brand"])["brand"]
     return [brand for brand in brands.drop_nulls() if brand]
 
 

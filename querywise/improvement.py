@@ -15,7 +15,7 @@ from domain.context import ContextStore, DomainContext
 from domain.errors import ModelError, UserError
 from domain.shop import Shop
 from domain.taxonomy import Taxonomy
-from evals import Asked, Comparison, Failed, GoldSet, Side, compare_sides, read_gold
+from evals import Asked, Comparison, Failed, GoldSet, Side, compare_sides
 from evals.comparison import comparison_json
 from prompts import Account, PromptFile, Provider, Runner, load_prompt
 from prompts.bench import Bench
@@ -28,6 +28,7 @@ from prompts.recording import Recorded
 from prompts.revision import revise, write_revision
 from prompts.split import Split, split_queries
 from querywise.feedback import judge
+from querywise.gold import gold_to_ask
 from querywise.outcome import outcome_of
 from querywise.pipeline import context_fingerprint, open_teacher
 
@@ -107,7 +108,7 @@ class Search:
         own = reflector.model == provider.model
         self._reflection_price = self._price if own else _price(shop, reflector.model, {})
         self._taxonomy: Taxonomy = shop.load_taxonomy()
-        self._gold: GoldSet = _gold(shop, gold, self._taxonomy)
+        self._gold: GoldSet = gold_to_ask(shop, gold, self._taxonomy)
         self._cases = {case.normalized: case for case in self._gold.cases if case.categories is not None}
         contexts = ContextStore(shop.context_file)
         self._split = split_queries((_context(query, contexts) for query in self._cases), seed=seed)
@@ -226,13 +227,6 @@ def _price(shop: Shop, model: str, override: dict[str, float]) -> Price:
             hint="[llm.price] in shop.toml prices the model that answers; any other has to be listed by litellm",
         )
     return price
-
-
-def _gold(shop: Shop, gold: Path | None, taxonomy: Taxonomy) -> GoldSet:
-    files = (gold,) if gold else shop.files("gold")
-    if not files:
-        raise UserError("there are no labelled queries", hint="put gold.jsonl into the shop folder, or pass --gold")
-    return read_gold(files[0], taxonomy)
 
 
 def _context(query: str, contexts: ContextStore) -> DomainContext:

@@ -18,6 +18,7 @@ from prompts import PromptFile, load_prompt, open_provider
 from prompts.batch import export_batch, format_of
 from prompts.judge import PERTURBATIONS, Judge, Perturbation, task_of
 from prompts.recording import Recorded
+from querywise.gold import gold_of
 from querywise.judge_items import Chosen, choose_items
 from querywise.judge_panel import panel_of
 from querywise.judge_run import JudgeRun, JudgeSummary
@@ -40,7 +41,6 @@ from querywise.options import (
     write_json,
 )
 from querywise.show import show_estimate
-from querywise.sides import gold_of
 
 __all__ = ["MOST_UNSCORED", "judge"]
 

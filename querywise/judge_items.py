@@ -13,16 +13,18 @@ import polars as pl
 from domain.catalogue import Product
 from domain.context import ContextStore
 from domain.discovery.content import read_contents
-from domain.errors import StageMissing, UserError
-from domain.judgements import Judgement, Pair, read_judgements, read_pairs
+from domain.errors import UserError
+from domain.judgements import Judgement, Pair, RejectedJudgement, read_judgements, read_pairs
 from domain.label import read_labels
+from domain.privacy import region_of
 from domain.retrieval import RetrievalIndex
 from domain.shop import Shop
 from domain.text import normalise
 from domain.understanding import Understanding
 from domain.verdict import JudgeTask
-from evals import read_gold
 from prompts.judge import Exhibit, Goods
+from querywise.gold import gold_of
+from querywise.refused import show_refused
 from querywise.understand import open_current, read_queries
 
 __all__ = ["Chosen", "choose_items"]
@@ -72,14 +74,12 @@ def choose_items(
     """
     if pairs and task != "relevance":
         raise UserError(f"pairs of query and product are no {task}", hint="--pairs goes with --task relevance")
-    path = shop.warehouse / "products.parquet"
-    if not path.is_file():
-        raise StageMissing(f"{path} is missing", hint=f"run `querywise ingest {shop.folder}` first")
+    path = shop.need_products()
     wanted = {normalise(query) for query in read_queries(queries)} if queries else None
     left_out: Counter[str] = Counter()
     if task == "relevance":
         known = set(pl.read_parquet(path, columns=["product_id"])["product_id"])
-        given = read_pairs(pairs, known) if pairs else _rated_pairs(shop, known, left_out)
+        given = _given_pairs(shop, pairs, known) if pairs else _rated_pairs(shop, known, left_out)
         given = [pair for pair in given if wanted is None or pair.query in wanted]
         if sample is not None and sample < len(given):
             drawn = random.Random(seed).sample(range(len(given)), sample)
@@ -106,12 +106,21 @@ def choose_items(
     return Chosen(exhibits=tuple(exhibits), brands=frozenset(map(normalise, brands)) - {""}, left_out=left_out)
 
 
+def _given_pairs(shop: Shop, path: Path, known: Collection[str]) -> Sequence[Pair]:
+    return read_pairs(path, known, region=region_of(shop.config.locale))
+
+
 def _rated_pairs(shop: Shop, known: Collection[str], left_out: Counter[str]) -> Sequence[Pair]:
-    """Return each rated pair once, in the order of the files."""
+    """Return each rated pair once, in the order of the files, and say which queries no model is asked about."""
     rated: list[Judgement] = []
+    refused: list[str] = []
+    columns, region = shop.config.columns.get("judgements"), region_of(shop.config.locale)
     for path in shop.need("judgements"):
-        columns = shop.config.columns.get("judgements")
-        rated += read_judgements(path, known, columns=columns, reject=lambda row: left_out.update([row.flaw]))
+        rejected: list[RejectedJudgement] = []
+        rated += read_judgements(path, known, columns=columns, region=region, reject=rejected.append)
+        left_out.update(row.flaw for row in rejected)
+        refused += [f"{path}, line {row.line}" for row in rejected if row.flaw == "personal_data"]
+    show_refused(refused)
     return list(dict.fromkeys(Pair(query=one.query, product_id=one.product_id) for one in rated))
 
 
@@ -159,10 +168,10 @@ def _with_contents(shop: Shop, answers: Sequence[_Answered]) -> list[_Answered]:
 
 
 def _gold_queries(shop: Shop) -> set[str]:
-    files = shop.files("gold")
-    if not files:
+    found = gold_of(shop, None, shop.load_taxonomy())
+    if found is None:
         raise UserError("the shop has no labelled queries", hint="pass --sample N or --queries FILE")
-    return {case.normalized for case in read_gold(files[0], shop.load_taxonomy()).cases}
+    return {case.normalized for case in found.cases}
 
 
 def _drawn(answers: Sequence[_Answered], count: int, seed: int) -> list[_Answered]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from domain.judgements import read_judgements
+from domain.privacy import region_of
 from domain.shop import Shop
 from domain.understanding import Understanding
 from domain.verdict import Item, JudgeTask, Unscored, Verdict
@@ -108,9 +109,11 @@ class People:
         files = self._shop.files("judgements")
         if not files:
             return ()
-        products = pl.read_parquet(self._shop.warehouse / "products.parquet", columns=["product_id"])
-        known, columns = frozenset(products["product_id"]), self._shop.config.columns.get("judgements")
-        return tuple(rating for path in files for rating in ratings_of(read_judgements(path, known, columns=columns)))
+        products = pl.read_parquet(self._shop.need_products(), columns=["product_id"])
+        known, config = frozenset(products["product_id"]), self._shop.config
+        columns, region = config.columns.get("judgements"), region_of(config.locale)
+        read = (read_judgements(path, known, columns=columns, region=region) for path in files)
+        return tuple(rating for some in read for rating in ratings_of(some))
 
 
 @dataclass(frozen=True, kw_only=True)

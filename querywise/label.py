@@ -91,9 +91,9 @@ def label(
         write_json(spending) if as_json else show_ledger(spending)
         return
     again = _classes(retry or [])
-    addition = read_addition(queries, tail)
     if dry_run:
         opened = shop_at(shop, work)
+        addition = read_addition(opened, queries, tail)
         name = model_name(opened, model)
         teacher, plan = _planned(
             opened, name, api_base, prompt, tiers, addition, not without_context, nonce, again, anew
@@ -101,6 +101,7 @@ def label(
         _price(opened, teacher, plan, addition, nonce, again, as_json)
         return
     with work_on(shop, work) as opened:
+        addition = read_addition(opened, queries, tail)
         summary = run_labels(
             opened,
             model=model_name(opened, model),

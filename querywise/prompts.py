@@ -12,11 +12,11 @@ from domain.errors import UserError
 from domain.label import read_labels
 from domain.shop import Shop
 from domain.understanding import Category, Understanding
-from evals import read_gold
 from prompts import list_prompts, load_prompt
 from prompts.difference import Difference, diff_prompts
 from prompts.examples import accepted, write_examples
 from querywise.compare import compare
+from querywise.gold import gold_to_ask
 from querywise.improve import improve
 from querywise.options import JsonOption, ShopArgument, WorkOption, console, results, work_on, write_json
 
@@ -112,9 +112,6 @@ def _accepted(shop: Shop) -> list[Understanding]:
 
 
 def _gold(shop: Shop) -> list[Understanding]:
-    files = shop.files("gold")
-    if not files:
-        raise UserError("there are no labelled queries", hint="put gold.jsonl into the shop folder")
     taxonomy = shop.load_taxonomy()
     return [
         Understanding(
@@ -126,6 +123,6 @@ def _gold(shop: Shop) -> list[Understanding]:
             categories=tuple(Category(id=i, path=taxonomy.path(i), confidence=None) for i in case.categories),
             specificity=case.specificity,
         )
-        for case in read_gold(files[0], taxonomy).cases
+        for case in gold_to_ask(shop, None, taxonomy).cases
         if case.categories is not None
     ]

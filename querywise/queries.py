@@ -13,10 +13,10 @@ import typer
 
 from domain.errors import UserError
 from domain.lines import read_batches
-from domain.privacy import personal_data
+from domain.privacy import MOST_READ, personal_data, region_of
 from domain.quarantine import Reason
+from domain.shop import Shop
 from domain.text import MAX_QUERY_LENGTH, normalise
-from domain.ubi import MAX_RAW_QUERY
 from querywise.marks import digest
 from querywise.options import console
 
@@ -108,25 +108,29 @@ class Addition:
         return self.file.skipped if self.file else {}
 
 
-def read_addition(queries: Path | None, tail: int | None) -> Addition:
-    """Read what `--queries` and `--tail` ask for, and say what of the file was taken.
+def read_addition(shop: Shop, queries: Path | None, tail: int | None) -> Addition:
+    """Read what `--queries` and `--tail` ask of a shop, and say what of the file was taken.
 
     Raises:
         UserError: as `read_query_file`.
     """
-    file = read_query_file(queries) if queries is not None else None
+    file = read_query_file(queries, region=region_of(shop.config.locale)) if queries is not None else None
     if file is not None:
         _show(file)
     return Addition(file=file, tail=tail)
 
 
-def read_query_file(path: Path) -> QueryFile:
+def read_query_file(path: Path, *, region: str | None = None) -> QueryFile:
     """Read a file of queries, also one that ends in .gz, or a folder such as the service's miss log: all its files.
 
     Lines that hold no query are counted.
 
     A line that begins with ``{`` is JSON, and so is every line of a file named .jsonl, .ndjson or .json: an object with
     `query` and perhaps `searches`, or a text.
+
+    Args:
+        path: The file or folder.
+        region: The shop's country, as `personal_data` takes it.
 
     Raises:
         UserError: when the file cannot be read, is not UTF-8 or no text, or of its lines none holds a query.
@@ -145,7 +149,7 @@ def read_query_file(path: Path) -> QueryFile:
                 lines += 1
                 if row["problem"] == Reason.NOT_UTF8:
                     raise UserError(f"{path}, line {row['line']}: not UTF-8", hint="save it as UTF-8")
-                found = _UNREADABLE[row["problem"]] if row["problem"] else _parse(row["text"], is_json=is_json)
+                found = _skip_or_line(row, is_json=is_json, region=region)
                 if isinstance(found, _Line):
                     searches[found.query] += found.searches
                     continue
@@ -174,7 +178,13 @@ class _Line:
     searches: int
 
 
-def _parse(text: str, *, is_json: bool) -> _Line | Skip:
+def _skip_or_line(row: Mapping[str, Any], *, is_json: bool, region: str | None) -> _Line | Skip:
+    if row["problem"]:
+        return _UNREADABLE[row["problem"]]
+    return _parse(row["text"], is_json=is_json, region=region)
+
+
+def _parse(text: str, *, is_json: bool, region: str | None) -> _Line | Skip:
     counted: int | None = 1
     if (is_json and text.strip()) or text.lstrip().startswith("{"):
         try:
@@ -185,9 +195,9 @@ def _parse(text: str, *, is_json: bool) -> _Line | Skip:
         if not isinstance(fields.get("query"), str):
             return "no query"
         text, counted = fields["query"], _whole(fields.get("searches"))
-    if len(text) > MAX_RAW_QUERY:
+    if len(text) > MOST_READ:
         return "query too long"
-    if personal_data(text):
+    if personal_data(text, region=region):
         return "personal data"
     query = normalise(text)
     if not query:

@@ -20,9 +20,10 @@ from evals.consistency import (
     moved,
     moved_text,
 )
+from querywise.gold import gold_of
 from querywise.options import JsonOption, WorkOption, console, shop_at, write_json
 from querywise.release_live import live_differences, say_live
-from querywise.sides import asked_of, gold_of, known_to, open_named, side_of
+from querywise.sides import asked_of, known_to, open_named, side_of
 
 __all__ = ["diff"]
 

@@ -16,15 +16,16 @@ import polars as pl
 
 from domain.catalogue import Product
 from domain.context import ContextStore
-from domain.errors import StageMissing, UserError
+from domain.errors import UserError
 from domain.files import replace_atomically
 from domain.judgements import Judgement, RejectedJudgement, read_judgements
 from domain.label import read_labels
+from domain.privacy import region_of
 from domain.shop import Shop
 from domain.taxonomy import Taxonomy
 from domain.understanding import Understander, Understanding
 from domain.withheld import Withheld, add_withheld, read_withheld, withheld_file, withhold
-from evals import EngagementBaseline, read_gold
+from evals import EngagementBaseline
 from evals.labels import LabelledQueries
 from evals.replay import (
     HarmedQuery,
@@ -40,6 +41,7 @@ from evals.replay import (
     unjudged_pairs,
     write_replay,
 )
+from querywise.gold import gold_of
 from querywise.labels import labels_file
 from querywise.stand_in import stand_in_of
 from release import Release, current_release, open_release, open_retriever
@@ -207,10 +209,7 @@ def _write_pairs(path: Path, found: Replay) -> None:
 
 
 def _products(shop: Shop) -> list[Product]:
-    path = shop.warehouse / "products.parquet"
-    if not path.is_file():
-        raise StageMissing(f"{path} is missing", hint=f"run `querywise ingest {shop.folder}` first")
-    return [Product(**row) for row in pl.read_parquet(path).iter_rows(named=True)]
+    return [Product(**row) for row in pl.read_parquet(shop.need_products()).iter_rows(named=True)]
 
 
 def _judgements(shop: Shop, product_ids: frozenset[str]) -> _Judgements:
@@ -222,8 +221,8 @@ def _judgements(shop: Shop, product_ids: frozenset[str]) -> _Judgements:
     def reject(rejected: RejectedJudgement) -> None:
         flaws[rejected.flaw] += 1
 
-    columns = shop.config.columns.get("judgements")
-    read = (read_judgements(path, product_ids, columns=columns, reject=reject) for path in files)
+    columns, region = shop.config.columns.get("judgements"), region_of(shop.config.locale)
+    read = (read_judgements(path, product_ids, columns=columns, region=region, reject=reject) for path in files)
     judgements = tuple(judgement for some in read for judgement in some)
     left_out = f", left out: {', '.join(f'{flaw} {count}' for flaw, count in flaws.items())}" if flaws else ""
     about = f"{', '.join(map(shop.display, files))} (sha256 {_digest(files)}), {len(judgements)} ratings{left_out}"
@@ -231,8 +230,8 @@ def _judgements(shop: Shop, product_ids: frozenset[str]) -> _Judgements:
 
 
 def _oracle(shop: Shop, gold: Path | None, taxonomy: Taxonomy) -> Oracle | None:
-    files = (gold,) if gold else shop.files("gold")
-    return Oracle(read_gold(files[0], taxonomy).cases, taxonomy) if files else None
+    found = gold_of(shop, gold, taxonomy)
+    return Oracle(found.cases, taxonomy) if found else None
 
 
 def _labels_id(shop: Shop) -> str:

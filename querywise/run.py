@@ -18,6 +18,7 @@ from evals.gate import read_gates
 from prompts import open_provider
 from querywise.departures import find_departures
 from querywise.distill import distill_shop, need_training, settings_before, show_card, student_stands, training_bar
+from querywise.gold import gold_of
 from querywise.label import BudgetOption, ConcurrencyOption, TierOption, run_labels
 from querywise.limits import Limits
 from querywise.marks import report_of
@@ -83,16 +84,17 @@ def run(
     when the gate does not say PASS: the release is built, and current stays as it is.
     """
     started = time.monotonic()
-    addition = read_addition(queries, tail)
     if student:
         need_training()
     with work_on(shop, work) as opened:
+        addition = read_addition(opened, queries, tail)
         name = model_name(opened, model)
         open_provider(name, api_base=api_base)
         read_gates(opened.folder / "gates.toml")  # before any money is spent
         with _stage("ingest") as tell:
             ingested = make_ingest(opened, tell)
         show_ingest(ingested)
+        gold_of(opened, None, opened.load_taxonomy())  # before any money is spent
         with _stage("context") as tell:
             context = make_context(opened, tell)
         show_context(context)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 from domain.context import ContextStore
 from domain.errors import UserError
 from domain.shop import Shop
-from domain.taxonomy import Taxonomy
-from evals import Asked, Case, GoldSet, Outcome, Side, Usage, read_gold
+from evals import Asked, Case, Outcome, Side, Usage
+from querywise.gold import gold_of
 from release import Release, current_release, list_releases, open_release, open_retriever, previous_release
 from release.answers import parse
 from release.head import HeadStore
@@ -40,12 +39,6 @@ def open_named(shop: Shop, name: str) -> Release:
             hint="two releases are compared on the queries of one shop",
         )
     return release
-
-
-def gold_of(shop: Shop, gold: Path | None, taxonomy: Taxonomy) -> GoldSet | None:
-    """Read the labelled queries: the file given, or the shop's own, or None where it has none."""
-    files = (gold,) if gold else shop.files("gold")
-    return read_gold(files[0], taxonomy) if files else None
 
 
 def known_to(release: Release) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,15 @@ from querywise.options import JsonOption, ShopArgument, WorkOption, console, sho
 from querywise.show import show_understanding
 from release import Release, current_release, open_release, open_retriever
 
-__all__ = ["open_current", "read_queries", "understand"]
+__all__ = ["QueryLine", "open_current", "read_queries", "read_query_lines", "understand"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryLine:
+    """A query as a file has it; ``line`` is 1-based, in Parquet the number of the row."""
+
+    line: int
+    query: str
 
 
 def understand(
@@ -70,22 +79,32 @@ def read_queries(path: Path) -> Iterator[str]:
     Raises:
         UserError: naming the line that holds no query.
     """
+    return (found.query for found in read_query_lines(path))
+
+
+def read_query_lines(path: Path) -> Iterator[QueryLine]:
+    """Yield the queries of a file with their lines, as `read_queries` does.
+
+    Raises:
+        UserError: as `read_queries`.
+    """
     if not path.is_file():
         raise UserError(f"there is no file {path}", hint="--input takes JSON Lines or Parquet")
     yield from _parquet_queries(path) if path.suffix == ".parquet" else _json_queries(path)
 
 
-def _parquet_queries(path: Path) -> Iterator[str]:
+def _parquet_queries(path: Path) -> Iterator[QueryLine]:
     try:
         frame = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
         raise UserError(f"{path} is not Parquet: {str(error).splitlines()[0]}") from None
     if frame.schema.get("query") != pl.String:
         raise UserError(f"{path} has no column query of text", hint=f"its columns are {', '.join(frame.columns)}")
-    yield from frame["query"].fill_null("")
+    for number, query in enumerate(frame["query"].fill_null(""), 1):
+        yield QueryLine(line=number, query=query)
 
 
-def _json_queries(path: Path) -> Iterator[str]:
+def _json_queries(path: Path) -> Iterator[QueryLine]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -99,7 +118,7 @@ def _json_queries(path: Path) -> Iterator[str]:
                 raise UserError(
                     f"{path}, line {number}: no query", hint='a line looks like {"query": "1% milk"} or "1% milk"'
                 )
-            yield query
+            yield QueryLine(line=number, query=query)
 
 
 def _is_text(query: str) -> bool:

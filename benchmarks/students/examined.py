@@ -21,9 +21,9 @@ from distill.split import Lessons, Split, examples_of, split_labels
 from distill.student import Settings
 from domain.errors import UserError
 from domain.shop import Shop, open_shop
-from evals import read_gold
 from evals.estimates import Array
-from querywise.distill import kept_out, lessons_of
+from querywise.distill import lessons_of
+from querywise.gold import gold_of
 
 POOL = "pool"
 
@@ -95,10 +95,10 @@ def examined_of(options: argparse.Namespace, *, pool: Sequence[str] = ()) -> Exa
         QuerywiseError: when something is missing.
     """
     shop = open_shop(options.shop, work=options.work)
-    file = options.gold or kept_out(shop)
-    if file is None:
+    gold = gold_of(shop, options.gold, shop.load_taxonomy())
+    if gold is None:
         raise UserError(f"{shop.folder} has no labels of people", hint="name a file with --gold")
-    lessons = lessons_of(shop, file)
+    lessons = lessons_of(shop, options.gold)
     split = split_labels(lessons)
     if not (split.held and split.test):
         raise UserError(f"{len(lessons.labels)} labels leave none to hold out", hint="label more queries")
@@ -106,7 +106,7 @@ def examined_of(options: argparse.Namespace, *, pool: Sequence[str] = ()) -> Exa
     sets = {
         "held": of_teacher(split.held),
         "test": of_teacher(split.test),
-        "people": of_people(read_gold(file, lessons.taxonomy).cases, tiers),
+        "people": of_people(gold.cases, tiers),
     }
     if pool:
         sets[POOL] = of_teacher([label for label in split.train if label.tier in pool])

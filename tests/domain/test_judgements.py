@@ -49,17 +49,26 @@ def test_a_row_that_cannot_be_used_is_counted_with_its_line(read) -> None:
         "saw,p9,2,a",  # 10
         *(f"saw,p2,{rating},a" for rating in ("4", "-1", "2.5", "", "nan", "inf", "good")),  # 11 to 17
         "saw,p2,2",  # 18
+        f"saw{' ' * 2048}ann@example.com,p1,2,a",  # 19: nobody looks so far for what is personal
     ]
     found, rejected = read("query,product_id,rating,rater\n" + "\n".join(rows) + "\n")
     assert [(j.rater, j.rating) for j in found] == [("a", 2), ("b", 1)]
     assert {flaw: [r.line for r in rejected if r.flaw == flaw] for flaw in {r.flaw for r in rejected}} == {
         "duplicate": [3, 4],
-        "bad_query": [6, 7, 8],
+        "bad_query": [6, 7, 8, 19],
         "bad_product": [9],
         "unknown_product": [10],
         "bad_rating": [11, 12, 13, 14, 15, 16, 17],
         "malformed": [18],
     }
+
+
+def test_a_query_with_personal_data_is_left_out_as_it_is_typed_in_the_country_of_the_shop(read) -> None:
+    text = "query,product_id,rating\nsaw,p1,2\njane.roe@example.com,p1,2\n020 7946 0958 saw,p2,2\n"
+    for region, lines in (("GB", [3, 4]), (None, [3])):
+        found, rejected = read(text, region=region)
+        assert len(found) + len(rejected) == 3
+        assert [(r.line, r.flaw) for r in rejected] == [(line, "personal_data") for line in lines]
 
 
 def test_numbers_of_other_formats_are_read_alike(read, tmp_path) -> None:
@@ -137,6 +146,15 @@ def test_pairs_of_which_one_cannot_be_used_are_refused(tmp_path, text: str, said
     assert "query and product_id" in error.value.hint
     with pytest.raises(ShopError, match="cannot be read"):
         read_pairs(tmp_path / "gone.csv", PRODUCTS)
+
+
+def test_pairs_with_personal_data_are_refused_without_showing_it(tmp_path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("query,product_id\nsaw,p1\n020 7946 0958 saw,p1\n")
+    assert len(read_pairs(path, PRODUCTS)) == 2
+    with pytest.raises(ShopError, match=":3: personal data") as error:
+        read_pairs(path, PRODUCTS, region="GB")
+    assert "7946" not in str(error.value)
 
 
 @pytest.mark.skipif(not ELECTRONICS.is_dir(), reason="needs the electronics shop beside the checkout")

@@ -155,7 +155,6 @@ def test_labels_of_a_gold_file_become_attributes(tmp_path: Path, tree: Taxonomy)
     [
         '"summer"',
         '{"season": 3}',
-        '{"season": null}',
         '{"season": "  "}',
         '{"season": "a\\nb"}',
         '{"season": "\\ud800"}',

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from types import SimpleNamespace
+from typing import NamedTuple
 
+import polars as pl
 import pytest
+
+from evals import Asked
+from querywise.compare import _drawn
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,39 @@ def test_queries_of_a_file_are_compared_without_gold_too(compare, tmp_path):
     assert json.loads(result.out)["queries"] == 2
 
 
+@pytest.mark.parametrize(
+    "text", ["oat milk for jane.roe@example.com", "pizza call (212) 555-0142", "4111 1111 1111 1111"]
+)
+@pytest.mark.parametrize("name", ["q.jsonl", "q.parquet"])
+def test_a_file_with_personal_data_is_refused_by_its_line(compare, tmp_path, text, name):
+    path = tmp_path / name
+    if name == "q.parquet":
+        pl.DataFrame({"query": ["humm", text]}).write_parquet(path)
+    else:
+        path.write_text(f'"humm"\n{json.dumps({"query": text})}\n')
+    told = compare("understand@1", "understand@1", "--queries", path).mistake()
+    assert f"{name}, line 2: personal data in the query" in told and text not in told
+
+
+def test_personal_data_of_a_file_is_told_by_the_country_of_the_shop(made, tools, place, tmp_path):
+    shutil.copytree(made.shop, tmp_path / "shop")
+    toml = tmp_path / "shop" / "shop.toml"
+    (tmp_path / "q.jsonl").write_text('"020 7946 0958 pizza"\n')
+    run = ("prompts", "compare", tmp_path / "shop", "understand@1", "understand@1", "--queries", tmp_path / "q.jsonl")
+    by = ("--work", place, "--model", f"recorded:{made.recording}")
+    assert tools.run(*run, *by).code == 1  # asked, and not in the recording
+    toml.write_text(toml.read_text().replace("en-US", "en-GB"))
+    assert "line 1: personal data" in tools.run(*run, *by).mistake()
+
+
+def test_a_query_longer_than_any_that_is_served_is_refused(compare, tmp_path):
+    # Nobody looks for what is personal beyond 2,048 characters.
+    for text in ("x" * 257, f"milk{' ' * 2048}ann@example.com"):
+        (tmp_path / "q.jsonl").write_text(json.dumps(text) + "\n")
+        told = compare("understand@1", "understand@1", "--queries", tmp_path / "q.jsonl").mistake()
+        assert "line 1: query too long" in told
+
+
 def test_tiers_narrow_the_queries(compare):
     result = compare("understand@1", "understand@1", "--sample", "100", "--tiers", "head", "--json")
     assert (result.code, json.loads(result.out)["queries"]) == (0, 4)
@@ -107,3 +147,27 @@ def test_examples_are_chosen_once_and_stay(made, tools, tmp_path):
     assert chosen == {"examples": len(lines), "path": str(work / "examples.jsonl")}
     gold = tools.run("prompts", "examples", made.shop, "--work", work, "--from", "gold", "--json").json
     assert gold["examples"] == 3
+
+
+class DrawnContext(NamedTuple):
+    query: str
+    searches: int
+
+
+def test_queries_drawn_by_their_searches_stand_for_those_that_were_not():
+    # The second half of all searches is of queries that few asked: of 300 drawn, most are of the first half.
+    contexts = [DrawnContext(f"q{i}", max(1, int(20_000 / (i + 1) ** 0.9))) for i in range(5_000)]
+    total = sum(c.searches for c in contexts)
+    rare, so_far = set(), 0
+    for context in contexts:
+        so_far += context.searches
+        rare |= {context.query} if so_far > total / 2 else set()
+    searches = {c.query: c.searches for c in contexts}
+    store = SimpleNamespace(of_tiers=lambda *_: contexts)
+    shares = []
+    for seed in range(20):
+        drawn = [Asked(query=q, searches=searches[q], chance=p) for q, p in _drawn(store, 300, seed).items()]
+        assert len(drawn) == 300
+        shares.append(sum(one.weight for one in drawn if one.query in rare) / sum(one.weight for one in drawn))
+    assert sum(shares) / len(shares) == pytest.approx(0.5, abs=0.02)  # weighted by their searches alone: 0.11
+    assert set(_drawn(store, 9_999, 0).values()) == {1.0}

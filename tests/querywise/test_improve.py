@@ -137,6 +137,17 @@ def test_mistakes_are_told_before_anything_is_asked(run, shop: Path, chat_server
 
 
 @needs_libraries
+def test_a_labelled_query_with_personal_data_is_asked_of_no_model(run, chat_server, tmp_path: Path) -> None:
+    with (tmp_path / "gold.jsonl").open("a") as file:
+        file.write('\n{"query": "chips for jane.roe@example.com", "categories": ["chips"]}\n')
+    done = run("--budget", "2", "--rounds", "1", "--json")
+    assert done.code == 0, done.err
+    assert f"gold.jsonl, line {len(EXPECTED) + 1}: left out, personal data in the query" in done.err
+    assert sum(done.json["queries"].values()) == len(EXPECTED)
+    assert chat_server.requests and "jane" not in str(chat_server.requests) + done.err
+
+
+@needs_libraries
 def test_a_recording_cannot_answer_what_is_yet_to_be_written(run, made) -> None:
     assert "a recording has no answers" in run("--budget", "1", model=f"recorded:{made.recording}").mistake()
 

@@ -109,6 +109,30 @@ def test_pairs_of_the_judgements_are_exported_answered_and_kept(judge, work, tmp
     assert judge("--export", tmp_path / "rest.jsonl", "--json", model=recording).json["requests"] == 0
 
 
+def test_a_query_of_the_judgements_with_personal_data_is_asked_of_no_model(judge, shop, tmp_path) -> None:
+    toml = shop / "shop.toml"
+    toml.write_text(toml.read_text().replace("en-US", "en-GB"))
+    with (shop / "judgements.csv").open("a") as file:
+        file.write("jane.roe@example.com milk,ginger1,3,a\n020 7946 0958 pizza,soap1,0,a\n")
+    result = judge("--export", tmp_path / "out.jsonl", "--json")
+    assert (result.code, result.json["items"]) == (0, 4)
+    assert "judgements.csv, line 8: left out, personal data in the query" in result.err and "line 9" in result.err
+    for text in (result.err, (tmp_path / "out.jsonl").read_text()):
+        assert "jane" not in text and "7946" not in text
+
+
+def test_pairs_with_personal_data_are_refused_by_their_line(judge, shop, tmp_path) -> None:
+    (tmp_path / "pairs.csv").write_text("query,product_id\nsaw,ginger1\n020 7946 0958 pizza,soap1\n")
+    run = ("--pairs", tmp_path / "pairs.csv", "--export", tmp_path / "out.jsonl", "--json")
+    assert judge(*run).json["items"] == 2
+    (tmp_path / "out.jsonl").unlink()
+    toml = shop / "shop.toml"
+    toml.write_text(toml.read_text().replace("en-US", "en-GB"))
+    told = judge(*run).mistake()
+    assert "pairs.csv:3: personal data" in told and "7946" not in told
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 def test_too_many_items_without_a_verdict_are_a_failure_and_asked_for_again(judge, work, tmp_path) -> None:
     judge("--export", tmp_path / "out.jsonl")
     completions = answers(tmp_path / "out.jsonl", "relevance", leave_out="Vernors")

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from domain.config import ShopConfig
 from domain.errors import UserError
+from domain.shop import Shop
 from querywise.queries import Addition, QueryFile, read_addition, read_query_file
+
+SHOP = Shop(folder=Path("shop"), work=Path("work"), config=ShopConfig(name="tiny", locale="en-GB", currency="GBP"))
 
 
 def written(tmp_path: Path, content: str | bytes, name: str = "misses.txt") -> Path:
@@ -56,6 +60,7 @@ def test_what_holds_no_query_is_counted_with_line_and_reason(tmp_path) -> None:
         "?!",
         "x" * 256,
         "x" * 257,
+        f"milk{' ' * 2048}ann@example.com",
         "{" * 100_000,
         '{"query": "cut sho',
         '{"searches": 3}',
@@ -76,7 +81,7 @@ def test_what_holds_no_query_is_counted_with_line_and_reason(tmp_path) -> None:
     assert found.lines == len(lines) == len(found.searches) + sum(found.skipped.values())
     assert found.skipped == {
         "empty query": 4,
-        "query too long": 2,
+        "query too long": 3,
         "malformed JSON": 2,
         "no query": 2,
         "bad searches": 6,
@@ -88,7 +93,7 @@ def test_what_holds_no_query_is_counted_with_line_and_reason(tmp_path) -> None:
         (3, "empty query"),
         (4, "empty query"),
         (6, "query too long"),
-        (7, "malformed JSON"),
+        (7, "query too long"),
         (8, "malformed JSON"),
     ]
     assert len(first) == 10
@@ -136,15 +141,26 @@ def test_a_file_that_is_not_there_is_a_mistake_with_a_hint(tmp_path, path) -> No
 
 def test_people_are_told_what_was_taken_and_of_each_line_that_was_not(tmp_path, capsys) -> None:
     path = written(tmp_path, "milk\n" + "\n" * 12 + "{\n")
-    assert read_addition(path, 3).skipped == {"empty query": 12, "malformed JSON": 1}
+    assert read_addition(SHOP, path, 3).skipped == {"empty query": 12, "malformed JSON": 1}
     said = capsys.readouterr().err.splitlines()
     assert said[0] == f"{path}: 1 queries in 14 lines; 13 skipped: empty query 12, malformed JSON 1"
     assert said[1:] == [*(f"  line {line}: empty query" for line in range(2, 12)), "  and 3 more"]
 
 
+def test_personal_data_is_told_by_the_country_of_the_shop(tmp_path, capsys) -> None:
+    path = written(tmp_path, "020 7946 0958 pizza\njane.roe@example.com\noat milk\n")
+    addition = read_addition(SHOP, path, None)
+    assert addition.file is not None and addition.file.searches == {"oat milk": 1}
+    assert addition.skipped == {"personal data": 2}
+    said = capsys.readouterr().err
+    assert "line 1: personal data" in said and "7946" not in said and "jane" not in said
+    # A number of Great Britain is a number like any other where none is written so.
+    assert read_query_file(path).skipped == {"personal data": 1}
+
+
 def test_what_decides_is_the_content_and_the_number(tmp_path) -> None:
     def inputs(content: str | None, tail: int | None = None) -> tuple[str, ...]:
-        return read_addition(None if content is None else written(tmp_path, content), tail).inputs
+        return read_addition(SHOP, None if content is None else written(tmp_path, content), tail).inputs
 
     assert Addition().inputs == inputs(None) == ()
     assert inputs("milk\ntea\n") == inputs("TEA\n\nmilk\n")
