@@ -25,7 +25,7 @@ class Budget:
 
     Args:
         ceiling: The most.
-        spent: What the run has cost so far.
+        spent: The most that the run can have cost so far.
     """
 
     def __init__(self, ceiling: float, *, spent: float = 0.0) -> None:

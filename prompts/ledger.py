@@ -1,4 +1,4 @@
-"""The ledger: a line for every completion that a provider charged for.
+"""The ledger: a line for every completion that a provider charged for, and for every request that it may have.
 
 Lines are appended to a journal, on disk before the completion is used, and packed into a Parquet part when the run
 ends. A run that was killed leaves its journal, which is read as it is and packed by whoever writes next.
@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from domain.files import replace_atomically, sync_folder
 from prompts.prices import Route
 
-__all__ = ["Ledger", "LedgerLine", "read_ledger"]
+__all__ = ["Ledger", "LedgerLine", "most_spent", "read_charges", "read_ledger"]
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "at": pl.Datetime("us", "UTC"),
@@ -36,6 +36,8 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "tokens_out": pl.Int64,
     "price": pl.Float64,
     "price_source": pl.String,
+    "reserved": pl.Float64,
+    "answered": pl.Boolean,
 }
 
 
@@ -43,7 +45,9 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 class LedgerLine:
     """What one completion cost. Tokens and price (US dollars) are None where they are not known, never nought.
 
-    `tokens_cached` are those of `tokens_in` that the provider had in its cache; `key` is the request's hash.
+    `tokens_cached` are those of `tokens_in` that the provider had in its cache; `key` is the request's hash. `reserved`
+    is an estimate where there is no price: the most that it may have been. Where `answered` is false the request timed
+    out, and nobody says whether it was billed.
     """
 
     run: str
@@ -57,6 +61,8 @@ class LedgerLine:
     tokens_out: int | None
     price: float | None
     price_source: str | None
+    reserved: float | None = None
+    answered: bool = True
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -122,14 +128,27 @@ def _pack(journal: Path) -> None:
 
 
 def read_ledger(folder: Path) -> pl.DataFrame:
-    """Return every line of a work folder's ledger, oldest first; runs that are still going included."""
+    """Return the line of every completion in a work folder's ledger, oldest first; runs still going included."""
+    return read_charges(folder).filter(pl.col("answered"))
+
+
+def most_spent(folder: Path, run: str) -> float:
+    """Return the most that a run can have cost so far, in US dollars: what has no price counts as what was reserved."""
+    lines = read_charges(folder).filter(pl.col("run") == run)
+    return float(lines.select(pl.coalesce("price", "reserved").sum()).item())
+
+
+def read_charges(folder: Path) -> pl.DataFrame:
+    """Return every line, also of requests that were not answered; otherwise as `read_ledger`."""
     parts = {path.stem: pl.read_parquet(path) for path in folder.glob("*.parquet")}
     for journal in folder.glob("*.jsonl"):
         # A journal beside its own part was packed and not yet removed.
         if journal.stem not in parts:
             with journal.open("rb") as file:
                 parts[journal.stem] = _frame(_lines(file))
-    return pl.concat([_frame([]), *parts.values()]).sort("at", maintain_order=True)
+    # Parts of earlier versions lack the last two columns; what they hold was answered.
+    lines = pl.concat([_frame([]), *parts.values()], how="diagonal")
+    return lines.with_columns(pl.col("answered").fill_null(True)).sort("at", maintain_order=True)
 
 
 def _lines(file: IO[bytes]) -> list[LedgerLine]:

@@ -28,7 +28,7 @@ class Provider(Protocol):
     api_base: str
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        """Answer one request.
+        """Answer one request. An answer that says nothing is one too, for it was paid for.
 
         Raises:
             CompletionError: when there is no answer; it says of what kind and whether to ask again.
@@ -114,13 +114,14 @@ class LiteLLM:
         content = choice.message.content if choice else None
         refusal = (getattr(choice.message, "provider_specific_fields", None) or {}).get("refusal") if choice else None
         finish = "refused" if refusal else _ENDS.get(choice.finish_reason if choice else "", "stop")
-        if not content and finish == "stop":
+        usage = _usage(response.usage.model_dump() if response.usage else {})
+        if choice is None and not usage:
             raise CompletionError(f"{request.model} answered with nothing")
         return Completion(
             key=request.key,
             content=storable(content or refusal or ""),
             model=request.model,
-            usage=_usage(response.usage.model_dump() if response.usage else {}),
+            usage=usage,
             finish=finish,
         )
 

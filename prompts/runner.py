@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from domain.errors import CompletionError, CompletionProblem
+from domain.errors import CompletionError, CompletionProblem, PromptError
 from prompts.budget import Budget, Reservation
 from prompts.cache import CompletionCache
 from prompts.completion import Completion
@@ -28,7 +28,7 @@ _ATTEMPTS: dict[CompletionProblem, int] = {"rate_limited": 10, "timeout": 4, "pr
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 _WORTH_WAITING = 300.0
 _ENOUGH = 5
-_SCHEMA_TOKENS = 4096
+_USUAL_ANSWER = 4096  # tokens to allow for in a minute where a request sets no limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,24 @@ class Account:
             tokens_out=usage.get("completion_tokens"),
             price=price,
             price_source=self.price.source if self.price and price is not None else None,
+        )
+
+    def unanswered(self, request: CompletionRequest, *, prompt: str, reserved: float | None) -> LedgerLine:
+        """Return the ledger's line for a request that may have been billed, though nobody has seen the answer."""
+        return LedgerLine(
+            run=self.run,
+            shop=self.shop,
+            prompt=prompt,
+            model=request.model,
+            key=request.key,
+            route="sync",
+            tokens_in=None,
+            tokens_cached=None,
+            tokens_out=None,
+            price=None,
+            price_source=None,
+            reserved=reserved,
+            answered=False,
         )
 
 
@@ -145,6 +163,7 @@ class Runner:
 
         Raises:
             CompletionError: when there is none after every try that its kind is worth.
+            PromptError: when there is a budget and the request does not say how long its answer may be.
         """
         if self._cache is None:
             return _unrefused(await self._provider.complete(request))
@@ -165,25 +184,30 @@ class Runner:
         return found
 
     async def _paid(self, request: CompletionRequest, prompt: str) -> Completion:
-        completion = await self._ask(request)
+        completion = await self._ask(request, prompt)
         line = self._account.line(completion, prompt=prompt)
+        if line.price is None:
+            line = replace(line, reserved=self._most(request))
         self.tally.add(line)
         if self.tally.completions == 1:
             # litellm, which has loaded all of itself by now, stays: to search it for garbage cost a tenth of the run.
             gc.freeze()
         if self._keeper:
-            await self._keeper.keep(completion, line)
+            await self._keeper.keep(line, completion)
         return completion
 
-    async def _ask(self, request: CompletionRequest) -> Completion:
+    async def _ask(self, request: CompletionRequest, prompt: str) -> Completion:
         """Ask until there is an answer, or no further try is worth its while."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                async with self._reserve(request) as reservation:
+                async with self._reserve(request, prompt) as reservation:
                     return await self._ask_once(request, reservation)
             except CompletionError as error:
+                if error.kind == "timeout" and self._keeper:
+                    line = self._account.unanswered(request, prompt=prompt, reserved=self._most(request))
+                    await self._keeper.keep(line)
                 wait = _wait(error, attempt)
                 if wait is None:
                     raise
@@ -191,13 +215,25 @@ class Runner:
             await asyncio.sleep(wait)
 
     @asynccontextmanager
-    async def _reserve(self, request: CompletionRequest) -> AsyncIterator[Reservation]:
+    async def _reserve(self, request: CompletionRequest, prompt: str) -> AsyncIterator[Reservation]:
         if self._budget is None or self._account.price is None:
             yield Reservation(0.0)
             return
-        most = self._account.price.most(most_tokens(request), _tokens_out(request))
+        most = self._most(request)
+        if most is None:
+            raise PromptError(
+                f"{prompt} sets no limit to the length of an answer, so that a budget cannot be kept to",
+                hint="set max_tokens in the parameters of the prompt, or leave the budget out",
+            )
         async with self._budget.reserve(most) as reservation:
             yield reservation
+
+    def _most(self, request: CompletionRequest) -> float | None:
+        """Return the most that a request can cost in US dollars; None without a price, or a limit to its answer."""
+        longest = _longest_answer(request)
+        if self._account.price is None or longest is None:
+            return None
+        return self._account.price.most(most_tokens(request), longest)
 
     async def _ask_once(self, request: CompletionRequest, reservation: Reservation) -> Completion:
         async with self._limiter.slot() as sent:
@@ -206,7 +242,7 @@ class Runner:
             if self._requests:
                 await self._requests.spend(1)
             if self._tokens:
-                await self._tokens.spend(most_tokens(request) + _tokens_out(request))
+                await self._tokens.spend(most_tokens(request) + (_longest_answer(request) or _USUAL_ANSWER))
             try:
                 completion = await self._provider.complete(request)
             except CompletionError as error:
@@ -230,6 +266,9 @@ class Runner:
                 self._last_words = error
 
 
+_Kept = tuple[LedgerLine, Completion | None, asyncio.Future[None]]
+
+
 class _Keeper:
     """Writes ledger and cache, many completions at a time: what arrives during one write goes with the next."""
 
@@ -237,13 +276,13 @@ class _Keeper:
         self._cache = cache
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keeper")
-        self._waiting: list[tuple[Completion, LedgerLine, asyncio.Future[None]]] = []
+        self._waiting: list[_Kept] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def keep(self, completion: Completion, line: LedgerLine) -> None:
-        """Return when both are on disk."""
+    async def keep(self, line: LedgerLine, completion: Completion | None = None) -> None:
+        """Return when the line, and the completion if there is one, are on disk."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((completion, line, done))
+        self._waiting.append((line, completion, done))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await done
@@ -262,10 +301,10 @@ class _Keeper:
                     if not done.done():
                         done.set_result(None)
 
-    def _store(self, batch: list[tuple[Completion, LedgerLine, asyncio.Future[None]]]) -> None:
+    def _store(self, batch: list[_Kept]) -> None:
         # The ledger first: what was paid for is known even if the next line is never reached.
-        self._ledger.append(line for _, line, _ in batch)
-        self._cache.put(completion for completion, _, _ in batch)
+        self._ledger.append(line for line, _, _ in batch)
+        self._cache.put(completion for _, completion, _ in batch if completion)
 
     def close(self) -> None:
         """Write what a cancelled run left waiting, and end."""
@@ -282,8 +321,10 @@ def _unrefused(completion: Completion) -> Completion:
     return completion
 
 
-def _tokens_out(request: CompletionRequest) -> int:
-    return int(request.parameters.get("max_tokens", _SCHEMA_TOKENS))
+def _longest_answer(request: CompletionRequest) -> int | None:
+    """Return the most tokens that a request takes for an answer, None where it sets no limit; of two, the wider."""
+    given = (request.parameters.get(name) for name in ("max_tokens", "max_completion_tokens"))
+    return max((limit for limit in given if isinstance(limit, int) and limit > 0), default=None)
 
 
 def _wait(error: CompletionError, attempt: int) -> float | None:

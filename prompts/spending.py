@@ -14,7 +14,9 @@ __all__ = ["Spending", "SpendingRow", "sum_up"]
 class SpendingRow:
     """One run, or all of them. A sum of which no part is known is None; `price` leaves out `unpriced` completions.
 
-    `labels` are those that passed the checks; `price_a_label` is None unless the price of every completion is known.
+    `unanswered` are requests that timed out and may have been billed; they are no completions. `at_most` is what these
+    and the unpriced can have cost together, None where there are none or where it is not known of each. `labels` are
+    those that passed the checks; `price_a_label` is None unless the price of every completion is known.
     """
 
     run: str
@@ -26,6 +28,8 @@ class SpendingRow:
     tokens_out: int | None
     price: float | None
     unpriced: int
+    unanswered: int
+    at_most: float | None
     labels: int | None
     price_a_label: float | None
 
@@ -42,7 +46,7 @@ def sum_up(ledger: pl.DataFrame, labels: Mapping[str, int]) -> Spending:
     """Sum a ledger up by run.
 
     Args:
-        ledger: As `read_ledger` returns it.
+        ledger: As `read_charges` returns it.
         labels: Accepted labels by run, of those runs that have ended.
     """
     runs = [
@@ -54,19 +58,23 @@ def sum_up(ledger: pl.DataFrame, labels: Mapping[str, int]) -> Spending:
     return Spending(runs=tuple(runs), total=_row(ledger, run="all", labels=known))
 
 
-def _row(lines: pl.DataFrame, *, run: str, labels: int | None) -> SpendingRow:
+def _row(charges: pl.DataFrame, *, run: str, labels: int | None) -> SpendingRow:
+    lines = charges.filter(pl.col("answered"))
+    reserved = charges.filter(pl.col("price").is_null())["reserved"]
     price = _sum(lines["price"])
     unpriced = lines["price"].null_count()
     return SpendingRow(
         run=run,
-        model=_names(lines["model"]),
-        prompt=_names(lines["prompt"]),
+        model=_names(charges["model"]),
+        prompt=_names(charges["prompt"]),
         completions=lines.height,
         tokens_in=_whole(lines["tokens_in"]),
         tokens_cached=_whole(lines["tokens_cached"]),
         tokens_out=_whole(lines["tokens_out"]),
         price=price,
         unpriced=unpriced,
+        unanswered=charges.height - lines.height,
+        at_most=None if reserved.null_count() else _sum(reserved),
         labels=labels,
         price_a_label=price / labels if price is not None and labels and not unpriced else None,
     )

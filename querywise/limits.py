@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from domain.errors import ModelError
 from prompts.budget import Budget
-from prompts.ledger import read_ledger
+from prompts.ledger import most_spent
 from prompts.prices import Price
 
 __all__ = ["Limits", "check_limits", "open_budget"]
@@ -39,7 +37,7 @@ def check_limits(limits: Limits, price: Price | None) -> None:
 
 
 def open_budget(limits: Limits, price: Price | None, *, ledger: Path, run: str) -> Budget | None:
-    """Return the budget of a run less what its earlier starts have spent, or None where there is no limit.
+    """Return the budget of a run less what its earlier starts can have cost, or None where there is no limit.
 
     Raises:
         ModelError: when there is a budget and no price to reckon with.
@@ -47,5 +45,4 @@ def open_budget(limits: Limits, price: Price | None, *, ledger: Path, run: str) 
     check_limits(limits, price)
     if limits.budget is None:
         return None
-    spent = read_ledger(ledger).filter(pl.col("run") == run)["price"].sum()
-    return Budget(limits.budget, spent=float(spent or 0.0))
+    return Budget(limits.budget, spent=most_spent(ledger, run))

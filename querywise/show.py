@@ -12,7 +12,7 @@ from domain.understanding import Understanding
 from prompts.estimate import Interval, RunEstimate
 from prompts.increment import Plan
 from prompts.runner import Tally
-from prompts.spending import Spending
+from prompts.spending import Spending, SpendingRow
 from querywise.options import console, results
 from querywise.shipping import Shipped
 from querywise.summary import Summary
@@ -181,11 +181,21 @@ def show_ledger(spending: Spending) -> None:
             _known(row.tokens_in, "{:,}"),
             _known(row.tokens_cached, "{:,}"),
             _known(row.tokens_out, "{:,}"),
-            _known(row.price, "${:,.4f}") + (f" + {row.unpriced:,} unknown" if row.price and row.unpriced else ""),
+            _price(row),
             _known(row.labels, "{:,}"),
             _known(row.price_a_label, "${:,.6f}"),
         )
     results.print(table)
+
+
+def _price(row: SpendingRow) -> str:
+    """Return what is known to be spent, and beside it what is not: an estimate is no part of the sum."""
+    price = _known(row.price, "${:,.4f}")
+    if row.price and row.unpriced:
+        price += f" + {row.unpriced:,} unknown"
+    if row.unanswered:
+        price += f" + {row.unanswered:,} timed out"
+    return price + ("" if row.at_most is None else f", at most ${row.at_most:,.4f}")
 
 
 def _known(value: float | None, form: str) -> str:

@@ -13,7 +13,7 @@ from domain.files import replace_atomically
 from domain.label import read_labels
 from domain.shop import Shop
 from prompts import Failure, Teacher
-from prompts.ledger import read_ledger
+from prompts.ledger import read_charges, read_ledger
 from prompts.runner import Tally
 from prompts.spending import Spending, sum_up
 
@@ -73,4 +73,4 @@ def spending_of(shop: Shop) -> Spending:
     for path in shop.runs.glob("*.json"):
         document = json.loads(path.read_bytes())
         labels[path.stem] = int(document.get("labels", document["labelled"]))
-    return sum_up(read_ledger(shop.ledger), labels)
+    return sum_up(read_charges(shop.ledger), labels)

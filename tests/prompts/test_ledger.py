@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prompts.ledger import Ledger, LedgerLine, read_ledger
+from prompts.ledger import Ledger, LedgerLine, most_spent, read_charges, read_ledger
 from prompts.spending import sum_up
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +45,32 @@ def test_lines_become_one_parquet_part_and_read_back_as_they_were(tmp_path) -> N
     rows = pl.read_parquet(part).rows(named=True)
     assert [LedgerLine(**row) for row in rows] == lines
     assert read_ledger(tmp_path).sort("key").rows(named=True) == rows
+
+
+def test_what_was_not_answered_is_a_charge_and_no_completion(tmp_path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.append([line("a"), line("b", price=None, reserved=0.25, answered=False)])
+    assert [*read_ledger(tmp_path)["key"]] == ["a"]
+    assert [*read_charges(tmp_path)["key"]] == ["a", "b"]
+
+
+def test_the_most_that_a_run_has_cost_is_of_its_own_lines_by_price_or_reservation(tmp_path) -> None:
+    assert most_spent(tmp_path, "r1") == 0.0
+    with Ledger(tmp_path) as ledger:
+        ledger.append([line("a", price=0.5), line("b", price=None, reserved=0.25, answered=False)])
+        ledger.append([line("c", price=None, reserved=0.125), line("d", price=None), line("e", run="r2")])
+    assert most_spent(tmp_path, "r1") == 0.875
+
+
+def test_a_ledger_of_an_earlier_version_is_read(tmp_path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.append([line("a")])
+    [part] = tmp_path.iterdir()
+    pl.read_parquet(part).drop("reserved", "answered").write_parquet(part)
+    with Ledger(tmp_path) as ledger:
+        ledger.append([line("b", price=None, reserved=0.25)])
+    assert read_ledger(tmp_path).select("key", "price", "reserved").rows() == [("a", 0.5, None), ("b", None, 0.25)]
+    assert most_spent(tmp_path, "r1") == 0.75
 
 
 def test_a_ledger_that_nobody_wrote_to_leaves_no_file(tmp_path) -> None:
@@ -144,8 +170,28 @@ def test_sums_are_by_run_and_unknown_is_not_nought() -> None:
     assert (found.total.labels, found.total.price_a_label) == (None, None)
 
 
+def test_an_estimate_is_beside_the_sums_and_not_in_them() -> None:
+    late = {"price": None, "tokens_in": None, "tokens_cached": None, "tokens_out": None, "answered": False}
+    lines = [
+        line("a", run="one", price=0.25),
+        line("b", run="one", reserved=0.5, **late),
+        line("c", run="two", price=None, reserved=0.125),
+        line("d", run="two", reserved=0.5, **late),
+        line("e", run="three", reserved=None, **late),
+        line("f", run="three", reserved=0.5, **late),
+    ]
+    found = sum_up(pl.DataFrame([vars(entry) for entry in lines]), {"one": 1})
+    [one, two, three] = found.runs
+    assert (one.completions, one.price, one.unpriced, one.unanswered, one.at_most) == (1, 0.25, 0, 1, 0.5)
+    assert (one.tokens_in, one.price_a_label) == (100, 0.25)
+    assert (two.completions, two.price, two.unpriced, two.unanswered, two.at_most) == (1, None, 1, 1, 0.625)
+    # Of one of them nobody knows the most, so of both together neither.
+    assert (three.completions, three.price, three.unpriced, three.unanswered, three.at_most) == (0, None, 0, 2, None)
+    assert (found.total.completions, found.total.price, found.total.unanswered) == (2, 0.25, 4)
+
+
 def test_an_empty_ledger_sums_to_nothing_known() -> None:
-    found = sum_up(read_ledger(Path("/nonexistent")), {})
+    found = sum_up(read_charges(Path("/nonexistent")), {})
     assert found.runs == ()
     assert (found.total.completions, found.total.price) == (0, None)
 

@@ -112,12 +112,21 @@ def test_a_reply_that_is_no_completion_is_an_error_that_says_whether_to_ask_agai
     assert len(chat_server.requests) == 1
 
 
+@pytest.mark.parametrize("usage", [USAGE, None])
 @pytest.mark.parametrize("content", ["", None])
-def test_an_empty_completion_is_not_asked_for_again(chat_server, provider, request_, content) -> None:
-    chat_server.respond = lambda *_: chat_server.said(content)
-    with pytest.raises(CompletionError, match="answered with nothing") as caught:
-        asyncio.run(provider.complete(request_))
-    assert not caught.value.retryable
+def test_an_answer_that_says_nothing_is_a_completion_for_it_was_paid_for(
+    chat_server, provider, request_, content, usage
+) -> None:
+    chat_server.respond = lambda *_: chat_server.said(content, usage)
+    found = asyncio.run(provider.complete(request_))
+    assert (found.content, found.finish) == ("", "stop")
+    assert found.usage == ({"prompt_tokens": 12, "completion_tokens": 3} if usage else {})
+
+
+def test_a_reply_without_an_answer_that_counts_tokens_was_paid_for(chat_server, provider, request_) -> None:
+    chat_server.respond = lambda *_: chat_server.reply({"id": "x", "choices": [], "usage": USAGE})
+    found = asyncio.run(provider.complete(request_))
+    assert (found.content, found.usage) == ("", {"prompt_tokens": 12, "completion_tokens": 3})
 
 
 def test_a_key_that_is_not_set_is_a_users_mistake_once_a_call_is_made(request_, chat_server, monkeypatch) -> None:

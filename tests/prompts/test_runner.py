@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import CompletionError
+from domain.errors import CompletionError, PromptError
 from prompts import Account, CompletionRequest, Runner
 from prompts.budget import Budget
 from prompts.cache import CompletionCache
-from prompts.ledger import Ledger, read_ledger
+from prompts.ledger import Ledger, most_spent, read_charges, read_ledger
 from prompts.prices import Price, price_of
 from prompts.providers import LiteLLM
 
@@ -29,7 +29,8 @@ COST = 220e-6
 
 def request_of(text: str, **more) -> CompletionRequest:
     messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": text})
-    return CompletionRequest(model=MODEL, messages=messages, schema={}, parameters={"max_tokens": 20}, **more)
+    usual = {"model": MODEL, "messages": messages, "schema": {}, "parameters": {"max_tokens": 20}}
+    return CompletionRequest(**(usual | more))
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def complete(chat_server, tmp_path):
             with CompletionCache(tmp_path / "cache") as cache, Ledger(tmp_path / "ledger") as ledger:
                 price: Price | None = price_of(MODEL, override=more.pop("price", PRICE))
                 timeout = more.pop("timeout", 10.0)
-                nonce = more.pop("nonce", "")
+                how = {name: more.pop(name) for name in ("nonce", "parameters") if name in more}
                 runner = Runner(
                     LiteLLM(MODEL, api_base=chat_server.url, timeout=timeout),
                     account=Account(run="r", shop="corner", price=price),
@@ -55,7 +56,7 @@ def complete(chat_server, tmp_path):
                     **more,
                 )
                 async with runner:
-                    asked = (runner.complete(request_of(text, nonce=nonce), prompt="p@1") for text in texts)
+                    asked = (runner.complete(request_of(text, **how), prompt="p@1") for text in texts)
                     return runner.tally, await asyncio.gather(*asked, return_exceptions=True)
 
         return asyncio.run(go())
@@ -210,6 +211,85 @@ def test_a_timeout_counts_against_the_budget_as_the_most_it_may_have_cost(chat_s
     _, [error] = complete("milk", timeout=0.1, budget=budget)
     assert error.kind in ("timeout", "over_budget")
     assert 0 < budget.spent <= 0.004
+
+
+def test_an_answer_that_says_nothing_is_paid_for_and_kept(chat_server, complete, tmp_path) -> None:
+    chat_server.respond = lambda *_: chat_server.said("", USAGE)
+    budget = Budget(0.005)
+    texts = [f"milk {i}" for i in range(50)]
+    _, results = complete(*texts, budget=budget, concurrency=1)
+    asked = len(chat_server.requests)
+    assert 0 < asked < 50
+    assert {result.content for result in results[:asked]} == {""}
+    assert {error.kind for error in results[asked:]} == {"over_budget"}
+    assert budget.spent == pytest.approx(asked * COST)
+    assert ledger_of(tmp_path)["price"].sum() == pytest.approx(asked * COST)
+    # What was paid for is not paid for again.
+    tally, _ = complete(*texts[:asked])
+    assert (tally.from_cache, len(chat_server.requests)) == (asked, asked)
+
+
+@pytest.mark.parametrize("silence", ["timeout", "no usage"])
+def test_what_nobody_knows_the_price_of_counts_at_every_start(chat_server, complete, tmp_path, silence) -> None:
+    late = chat_server.reply({"error": {"message": "too late"}}, 408)
+    chat_server.respond = lambda *_: late if silence == "timeout" else chat_server.said("an answer")
+
+    def start(number: int) -> Budget:
+        budget = Budget(0.02, spent=most_spent(tmp_path / "ledger", "r"))
+        complete(*(f"milk {number} {i}" for i in range(50)), budget=budget, concurrency=1)
+        return budget
+
+    first = start(1)
+    asked = len(chat_server.requests)
+    assert 0 < asked < 50
+    again = start(2)
+    assert again.spent == pytest.approx(first.spent)
+    assert len(chat_server.requests) == asked
+    # An estimate is no price: nothing is known to be spent.
+    assert read_charges(tmp_path / "ledger")["price"].null_count() == asked
+
+
+def test_a_timeout_is_in_the_ledger_and_is_no_completion(chat_server, complete, tmp_path) -> None:
+    chat_server.respond = lambda *_: chat_server.reply({"error": {"message": "too late"}}, 408)
+    budget = Budget(1.0)
+    complete("milk", budget=budget)
+    assert ledger_of(tmp_path).height == 0
+    lines = read_charges(tmp_path / "ledger")
+    assert lines.height == len(chat_server.requests) == 4
+    assert (lines["price"].null_count(), set(lines["answered"]), set(lines["model"])) == (4, {False}, {MODEL})
+    assert lines["key"].unique().to_list() == [request_of("milk").key]
+    assert lines["reserved"].sum() == pytest.approx(budget.spent)
+    # Also without a budget, for a later start may have one; and where no price is known, nor is the most.
+    complete("milk")
+    assert read_charges(tmp_path / "ledger")["reserved"].sum() == pytest.approx(2 * budget.spent)
+    complete("milk", price=None)
+    assert read_charges(tmp_path / "ledger")["reserved"].null_count() == 4
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_tokens": -1}])
+def test_a_budget_needs_a_limit_to_the_length_of_answers(chat_server, complete, parameters) -> None:
+    chat_server.respond = lambda *_: chat_server.said("an answer", USAGE)
+    _, [error] = complete("milk", parameters=parameters, budget=Budget(1.0))
+    assert isinstance(error, PromptError)
+    assert str(error).startswith("p@1 sets no limit to the length of an answer") and "max_tokens" in error.hint
+    assert not chat_server.requests
+    _, [completion] = complete("milk", parameters=parameters)
+    assert completion.content == "an answer"
+    # What is kept costs nothing.
+    _, [kept] = complete("milk", parameters=parameters, budget=Budget(1.0))
+    assert kept == completion
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"max_completion_tokens": 32_000}, {"max_tokens": 20, "max_completion_tokens": 32_000}]
+)
+def test_the_most_that_is_set_aside_is_what_is_asked_for(chat_server, complete, parameters) -> None:
+    chat_server.respond = lambda *_: chat_server.said("an answer", USAGE)
+    # 32,000 tokens at 8 dollars a million are 0.256.
+    _, [error] = complete("milk", parameters=parameters, budget=Budget(0.25))
+    assert (error.kind, len(chat_server.requests)) == ("over_budget", 0)
+    _, [completion] = complete("milk", parameters=parameters, budget=Budget(0.27))
+    assert completion.content == "an answer"
 
 
 def test_requests_a_minute_are_spaced(chat_server, complete) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import prompts
 from domain.label import Label, read_labels
 from prompts.ledger import read_ledger
 from tests.prompts import conftest as prompts_conftest
@@ -329,6 +330,49 @@ def test_the_ledger_is_read_by_people_too(desk) -> None:
     figures = ["4", "4,000", "unknown", "400", "$0.0060", "4", "$0.001500"]
     assert row.split() == [run, MODEL, "understand@1#9c711a46", *figures]
     assert total.split() == ["all", MODEL, "understand@1#9c711a46", *figures]
+
+
+def test_what_timed_out_counts_at_the_next_start_and_is_shown_beside_what_was_spent(desk) -> None:
+    late = desk.server.reply({"error": {"message": "too late"}}, 408)
+    for query in ("ginger ale", "dishes", "kombucha", "humm", "chips", "chicken", "orange juice"):
+        desk.answers[query] = late
+    first = desk.label("--concurrency", "1", "--budget", "0.05", "--json").json
+    asked = len(desk.asked())
+    assert first["labelled"] == 1 and 1 < asked
+    # It was all set aside: the same ceiling leaves nothing to ask with.
+    again = desk.label("--concurrency", "1", "--budget", "0.05", "--json").json
+    assert (again["run"], desk.asked()) == (first["run"], [])
+    assert again["failed"] == {"over_budget": 7}
+    [run] = desk.spending()["runs"]
+    assert (run["completions"], run["unpriced"], run["unanswered"]) == (1, 0, asked - 1)
+    assert (run["price"], run["price_a_label"]) == (pytest.approx(COST), pytest.approx(COST))
+    assert 0 < run["at_most"] <= 0.05 - COST
+    said = desk.run("label", desk.shop, "--work", desk.work, "--ledger").out
+    assert f"${COST:.4f} + {asked - 1} timed out, at most ${run['at_most']:.4f}" in said
+
+
+def test_an_answer_that_says_nothing_is_asked_for_once_more_and_kept(desk) -> None:
+    desk.answers["protein"] = ""
+    assert desk.label("--tiers", "head").code == 1
+    assert desk.failures() == {"protein": "unparseable"}
+    assert Counter(desk.asked())["protein"] == 2
+    [run] = desk.spending()["runs"]
+    assert (run["completions"], run["price"]) == (5, pytest.approx(5 * COST))
+    assert (desk.label("--tiers", "head").code, desk.asked()) == (1, [])
+    desk.answers.clear()
+    assert desk.label("--tiers", "head", "--retry", "unparseable").code == 0
+    assert desk.asked() == ["protein"]
+
+
+def test_a_budget_is_refused_to_a_prompt_that_sets_no_limit(desk, tmp_path) -> None:
+    own = tmp_path / "own@1.md"
+    text = (Path(prompts.__file__).parent / "files" / "understand@1.md").read_text()
+    own.write_text(text.replace(", max_tokens = 1500", ""))
+    desk.prompt = ("--prompt", str(own))
+    result = desk.label("--tiers", "head", "--budget", "5")
+    assert result.code == 2 and "sets no limit to the length of an answer" in result.err and "max_tokens" in result.err
+    assert desk.asked() == []
+    assert desk.label("--tiers", "head").code == 0
 
 
 def test_a_dry_run_asks_nothing_and_prices_both_ways(desk) -> None:
