@@ -11,6 +11,7 @@ import httpx
 
 from querywise_client import calls
 from querywise_client.answers import Discovered, Embeddings, EmbedKind, ReleaseInfo, Suggested, Understanding
+from querywise_client.async_lanes import AsyncLanes
 from querywise_client.base import KEEPALIVE, BaseClient
 from querywise_client.conversation import Pause, Send, Steps, converse, converse_in_parts, is_ready
 from querywise_client.errors import QuerywiseError
@@ -26,7 +27,11 @@ T = TypeVar("T")
 
 
 class AsyncClient(BaseClient[httpx.AsyncBaseTransport]):
-    """`Client` for asyncio: the same calls, awaited, and an exact time limit. It belongs to one event loop."""
+    """`Client` for asyncio: the same calls, awaited, and a time limit without exception. It belongs to one event loop.
+
+    A call that is late or cancelled has its connection closed. Where a ``transport`` is given, that is up to it: the
+    pool of `httpx.AsyncHTTPTransport` can lose connections so (encode/httpcore#1093).
+    """
 
     async def understand(self, query: str, **options: Unpack[CallOptions]) -> Understanding:
         """As `Client.understand`."""
@@ -90,9 +95,7 @@ class AsyncClient(BaseClient[httpx.AsyncBaseTransport]):
         await self.aclose()
 
     def _open(self) -> httpx.AsyncBaseTransport:
-        most = self._max_connections
-        limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=KEEPALIVE)
-        return httpx.AsyncHTTPTransport(verify=self._verify, trust_env=False, limits=limits)
+        return AsyncLanes(self._max_connections, verify=self._verify, keepalive=KEEPALIVE)
 
     async def _run(self, steps: Steps[T]) -> T:
         outcome: Reply | QuerywiseError | None = None
@@ -111,7 +114,8 @@ class AsyncClient(BaseClient[httpx.AsyncBaseTransport]):
 
 async def _send(transport: httpx.AsyncBaseTransport, step: Send) -> Reply | QuerywiseError:
     try:
-        return await asyncio.wait_for(_exchange(transport, step), step.deadline["read"])
+        seconds = step.deadline["read"]
+        return await asyncio.wait_for(_exchange(transport, step), seconds)
     except (httpx.HTTPError, QuerywiseError, asyncio.TimeoutError) as error:
         return failure_of(error, step.deadline)
 

@@ -31,8 +31,8 @@ class Client(BaseClient[httpx.BaseTransport]):
 
     `BaseClient` has its arguments, and `CallOptions` those that every call takes beside its own.
 
-    The time limit holds for every step of a request and between the parts of an answer. Looking up the address of a
-    name is up to the system's resolver, and not bounded.
+    The time limit holds for every wait of a request but one: looking up the addresses of a name is up to the system's
+    resolver, and not bounded. Each address has ``connect_timeout``, as far as the call has time left.
     """
 
     def understand(self, query: str, **options: Unpack[CallOptions]) -> Understanding:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from time import monotonic
 
+import httpcore
 import httpx
+
+from querywise_client.idle import IdleLanes
+from querywise_client.network import Network
 
 __all__ = ["Lanes"]
 
@@ -21,9 +23,6 @@ class Lanes(httpx.BaseTransport):
     be read is its answer: a thread in a few thousand requests then waits for its whole time limit. So every connection
     has a transport to itself.
 
-    Such a transport looks at the age of its connection only when it is asked to send, so the idle ones are closed here:
-    whenever a connection is given back, those that nobody used for longer than `keepalive`.
-
     Args:
         number: Connections at once.
         verify: As `httpx.HTTPTransport` takes it; a context is made once, for all.
@@ -31,12 +30,10 @@ class Lanes(httpx.BaseTransport):
     """
 
     def __init__(self, number: int, *, verify: ssl.SSLContext | bool, keepalive: float) -> None:
-        self._verify = httpx.create_ssl_context(verify=verify, trust_env=False)
-        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive)
+        self._context = httpx.create_ssl_context(verify=verify, trust_env=False)
         self._places = threading.Semaphore(number)
         self._keepalive = keepalive
-        self._lock = threading.Lock()
-        self._free: list[_Idle] = []  # the one used last at the end
+        self._idle: IdleLanes[_Lane] = IdleLanes(keepalive)
         self._closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -47,7 +44,7 @@ class Lanes(httpx.BaseTransport):
         """
         if not self._places.acquire(timeout=request.extensions["timeout"]["pool"]):
             raise httpx.PoolTimeout("No connection is free.", request=request)
-        lane = self._take()
+        lane = self._idle.take() or _Lane(self._context, self._keepalive)
         try:
             response = lane.handle_request(request)
         except BaseException:
@@ -62,35 +59,29 @@ class Lanes(httpx.BaseTransport):
         self._closed = True
         self._close_idle()
 
-    def _take(self) -> httpx.HTTPTransport:
-        with self._lock:
-            if self._free:
-                # The one used last, so that with little to do the others stay idle and are closed.
-                return self._free.pop().lane
-        return httpx.HTTPTransport(verify=self._verify, trust_env=False, limits=self._limits)
-
-    def _give_back(self, lane: httpx.HTTPTransport) -> None:
-        with self._lock:
-            self._free.append(_Idle(lane=lane, since=monotonic()))
+    def _give_back(self, lane: _Lane) -> None:
+        self._idle.put(lane)
         self._places.release()
         self._close_idle()
 
     def _close_idle(self) -> None:
-        late: list[_Idle] = []
-        before = monotonic() - self._keepalive
-        with self._lock:
-            while self._free and (self._closed or self._free[0].since < before):
-                late.append(self._free.pop(0))
-        for idle in late:
-            idle.lane.close()
+        for lane in self._idle.all() if self._closed else self._idle.late():
+            lane.close()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Idle:
-    """A connection that nobody uses, and the time since when."""
+class _Lane(httpx.HTTPTransport):
+    """The transport of httpx, over a single connection and a network of ours."""
 
-    lane: httpx.HTTPTransport
-    since: float
+    def __init__(self, context: ssl.SSLContext, keepalive: float) -> None:
+        # In place of the pool that httpx makes, which takes no network.
+        self._network = Network()
+        self._pool = httpcore.ConnectionPool(
+            context, max_connections=1, keepalive_expiry=keepalive, network_backend=self._network
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._network.deadline = request.extensions["timeout"]
+        return super().handle_request(request)
 
 
 class _Stream(httpx.SyncByteStream):

@@ -62,7 +62,7 @@ class Body:
         if self._size > _MOST_BYTES:
             raise BadAnswer(f"The answer has over {_MOST_BYTES:,} bytes.")
         if self._deadline.left < 0:
-            raise _out_of_time(self._deadline)
+            raise self._deadline.passed()
         self._parts.append(part)
 
     def whole(self) -> bytes:
@@ -81,7 +81,7 @@ def failure_of(error: Exception, deadline: Deadline) -> QuerywiseError:
     if isinstance(error, httpx.PoolTimeout):
         return Timeout(f"No connection of the pool was free within {deadline.seconds:g} s.")
     if isinstance(error, (httpx.TimeoutException, asyncio.TimeoutError)):
-        return _out_of_time(deadline)
+        return deadline.passed()
     return ConnectionFailed(f"The connection failed: {_why(error)}.")
 
 
@@ -94,10 +94,6 @@ def _why(error: BaseException) -> str:
             return os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror
         cause = cause.__cause__ or cause.__context__
     return type(error).__name__
-
-
-def _out_of_time(deadline: Deadline) -> Timeout:
-    return Timeout(f"No answer within {deadline.seconds:g} s.")
 
 
 def json_of(reply: Reply) -> Any:
@@ -160,7 +156,7 @@ def _retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         when = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=timezone.utc)

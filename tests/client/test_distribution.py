@@ -19,16 +19,16 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "client"
 
 
-def test_it_needs_httpx_alone():
+def test_it_needs_httpx_and_what_that_needs_alone():
     project = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
-    assert [re.match(r"[\w-]+", line)[0] for line in project["dependencies"]] == ["httpx"]
+    assert [re.match(r"[\w-]+", line)[0] for line in project["dependencies"]] == ["httpx", "httpcore"]
     imported = set()
     for file in (CLIENT / "querywise_client").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             imported |= {name.split(".")[0] for name in names}
-    assert imported - set(sys.stdlib_module_names) == {"httpx", "querywise_client"}
+    assert imported - set(sys.stdlib_module_names) == {"httpx", "httpcore", "querywise_client"}
 
 
 def test_it_loads_nothing_of_the_service():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from querywise_client import Client, lanes
+from querywise_client import Client, idle
 from querywise_client.base import KEEPALIVE
 from querywise_client.lanes import Lanes
 from service.connections import listen
@@ -28,7 +28,7 @@ def burst(client: Client, rogue) -> None:
 
 def test_connections_that_nobody_uses_are_closed(rogue, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(lanes, "monotonic", lambda: now)
+    monkeypatch.setattr(idle, "monotonic", lambda: now)
     transport = Lanes(THREADS, verify=False, keepalive=1000)
     with Client(rogue.address, timeout=60, connect_timeout=30, retries=0, transport=transport) as client:
         burst(client, rogue)

@@ -9,6 +9,7 @@ import pickle
 import socket
 import struct
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,13 +51,24 @@ def truncate(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_RDWR)
 
 
-def trickle(connection: socket.socket) -> None:
-    """Send the body a byte at a time, each soon enough for a limit on one wait."""
-    head, _, body = MILK.partition(b"\r\n\r\n")
-    connection.sendall(head + b"\r\n\r\n")
-    for i in range(len(body)):
-        connection.sendall(body[i : i + 1])
-        time.sleep(0.05)
+def trickle(start: bytes, rest: bytes) -> Callable[[socket.socket], None]:
+    """Send the rest of an answer a byte at a time, each soon enough for a limit on one wait."""
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(start)
+        for i in range(len(rest)):
+            connection.sendall(rest[i : i + 1])
+            time.sleep(0.05)
+
+    return send
+
+
+HEAD, _, BODY = MILK.partition(b"\r\n\r\n")
+TRICKLES = {
+    "headers": trickle(b"HTTP/1.1 200 OK\r\n", b"x: " + b"y" * 100 + b"\r\n" + HEAD),
+    "chunk size": trickle(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"2;" + b"e" * 100),
+    "body": trickle(HEAD + b"\r\n\r\n", BODY),
+}
 
 
 def speak_ssh(connection: socket.socket) -> None:
@@ -157,9 +169,9 @@ def test_something_else_is_not_ready_but_wrong(ask, rogue):
         ask(rogue.address, "ready")
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "trickle"])
+@pytest.mark.parametrize("behaviour", ["hang", *TRICKLES])
 def test_the_time_is_kept(ask, rogue, behaviour):
-    rogue.behaviours = [rogue.hang if behaviour == "hang" else trickle]
+    rogue.behaviours = [TRICKLES.get(behaviour, rogue.hang)]
     before = time.monotonic()
     with pytest.raises(Timeout) as caught:
         ask(rogue.address, "understand", "milk", timeout=0.3)
@@ -211,7 +223,9 @@ def test_a_pause_beyond_the_time_is_not_waited_for(ask, rogue):
         assert caught.value.retry_after == pytest.approx(seconds, abs=5) and caught.value.request_id == "r1"
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "1e9", "9" * 400, "Tue, 99 Foo 2026", ""])
+@pytest.mark.parametrize(
+    "value", ["soon", "-1", "1e9", "9" * 400, "Tue, 99 Foo 2026", f"Mon, 01 Jan {'9' * 21} 00:00:00 GMT", ""]
+)
 def test_a_retry_after_that_says_nothing(ask, rogue, value):
     rogue.behaviours = [problem(503, "overloaded", retry_after=value), MILK]
     assert ask(rogue.address, "understand", "milk").source == "head"
