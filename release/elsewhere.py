@@ -129,7 +129,7 @@ class Elsewhere:
         """
         with self._naming("cannot be written", parts):
             if not self._flat:
-                self._files.makedirs(self._path(parts[:-1]), exist_ok=True)
+                self._files.makedirs(self._path(parts).rpartition("/")[0], exist_ok=True)
             self._files.put_file(str(file), self._path(parts))
 
     def _path(self, parts: tuple[str, ...]) -> str:
@@ -138,8 +138,11 @@ class Elsewhere:
     def _small(self, most: int, parts: tuple[str, ...]) -> Iterator[bytes]:
         with self._naming("cannot be read", parts):
             if self._streamed:
+                left = most + 1
                 with self._open(parts) as file:
-                    yield file.read(most + 1)
+                    while block := file.read(left):  # a read gets what has arrived, and nothing where nothing is left
+                        left -= len(block)
+                        yield block
             else:
                 # One request, where to open would be two, between which the file may become another one.
                 self._files.invalidate_cache(self._path(parts))

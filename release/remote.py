@@ -15,7 +15,8 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from threading import Event
+from typing import Any, BinaryIO, Final
 
 from domain.errors import ReleaseError
 from domain.files import sync_folder
@@ -37,6 +38,7 @@ __all__ = ["Mirror", "push"]
 _CURRENT: Final = "current"
 _ID: Final = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{6}")
 _FETCHING: Final = ".fetching-"
+_TICK: Final = 0.05
 _BLOCK: Final = 1 << 20
 _MOST_NAME: Final = 256
 _MOST_MANIFEST: Final = 64 << 20
@@ -64,74 +66,93 @@ class Mirror:
         self._elsewhere = Elsewhere(url)
         self._folder = folder
         self._most = most_bytes
+        self._stopped = Event()
         self._refused: tuple[tuple[bytes, str], str] | None = None
 
     def stop(self) -> None:
         """Break off what is being fetched; the next process goes on from there. From any thread."""
+        self._stopped.set()
         self._elsewhere.stop()
 
-    def fetch(self, keep: Collection[str] = (), *, again: bool = False) -> None:
+    def fetch(self, keep: Collection[str] = (), *, again: bool = False) -> bool:
         """Let ``current`` here lead to the release that is current elsewhere, once it is here and whole.
 
-        What a broken transfer has left is taken up where it ended. What arrived whole and is not what its manifest
-        says is not fetched again until the manifest was written again, which a push does.
+        What a broken transfer has left is taken up where it ended, and what is here without all of its files is mended
+        so. What arrived whole and is not what its manifest says is not fetched again until the manifest was written
+        again, which a push does.
 
         Args:
             keep: Ids of releases that are not removed, whatever room is needed.
-            again: Whether to fetch that again all the same.
+            again: Whether to fetch that again all the same, to compare what is here with its digests, and to wait
+                for another process that fetches.
+
+        Returns:
+            Whether it was done; not where another process is at it, and there is a release to go on with.
 
         Raises:
             ReleaseError: where it cannot be had, is not whole, or has no room; ``current`` is what it was.
         """
         try:
-            self._fetch(keep, again)
+            return self._fetch(keep, again)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise ReleaseError(f"releases cannot be kept in {self._folder}: {reason}") from error
 
-    def _fetch(self, keep: Collection[str], again: bool) -> None:
+    def _fetch(self, keep: Collection[str], again: bool) -> bool:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / ".fetch.lock").open("wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if current_release(self._folder) is not None:
-                    return
-                fcntl.flock(lock, fcntl.LOCK_EX)  # there is nothing yet to go on with
+            if not self._take(lock, wait=again or current_release(self._folder) is None):
+                return False
             name = self._elsewhere.read(_CURRENT, most=_MOST_NAME).decode("ascii", "replace").strip()
             if not _ID.fullmatch(name):
                 raise ReleaseError(f"{self._elsewhere.shown}/{_CURRENT} names no release")
             described = self._elsewhere.read(name, MANIFEST, most=_MOST_MANIFEST)
-            if not self._is_here(name, described):
+            if not self._is_here(name, described, again):
                 # Asked before the files are read: what is mended meanwhile is tried again.
                 found = (described, self._elsewhere.written(name, MANIFEST))
                 if self._refused is not None and self._refused[0] == found and not again:
                     raise ReleaseError(self._refused[1], hint="push the release again")
                 try:
-                    self._bring(name, described, keep)
+                    self._bring(name, described, keep, again)
                 except _Refused as error:
                     self._refused = (found, str(error))
                     raise
             with changing(self._folder):
                 move(self._folder, name)
+        return True
 
-    def _is_here(self, name: str, described: bytes) -> bool:
-        here = self._folder / name / MANIFEST
-        return here.is_file() and here.read_bytes() == described
+    def _take(self, lock: BinaryIO, *, wait: bool) -> bool:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if not wait:
+                    return False
+            if self._stopped.wait(_TICK):
+                raise ReleaseError("the service is stopping")
 
-    def _bring(self, name: str, described: bytes, keep: Collection[str]) -> None:
+    def _is_here(self, name: str, described: bytes, digests: bool) -> bool:
         here = self._folder / name / MANIFEST
+        return here.is_file() and here.read_bytes() == described and _is_whole(here.parent, digests)
+
+    def _bring(self, name: str, described: bytes, keep: Collection[str], again: bool) -> None:
+        here = self._folder / name
         unfinished = self._folder / f"{_FETCHING}{name}"
         unfinished.mkdir(exist_ok=True)
         (unfinished / MANIFEST).write_bytes(described)
         manifest = _manifest_of(unfinished, name)
-        if here.is_file():
+        if (here / MANIFEST).is_file() and _is_whole(here, digests=again):
             shutil.rmtree(unfinished)
-            if read_manifest(here.parent).files != manifest.files:
-                raise _Refused(f"{name} is here with other files", hint=f"remove {here.parent}, or build it anew")
+            if read_manifest(here).files != manifest.files:
+                raise _Refused(f"{name} is here with other files", hint=f"remove {here}, or build it anew")
             with changing(self._folder):
-                replace_manifest(here.parent, described)  # the same release, with another verdict
+                replace_manifest(here, described)  # the same release, with another verdict
             return
+        if here.is_dir():  # in part: what is whole of it is not fetched again
+            shutil.rmtree(unfinished)
+            here.rename(unfinished)
+            (unfinished / MANIFEST).write_bytes(described)
         _drop_others(unfinished, manifest)
         self._make_room(manifest, unfinished, keep)
         for file_name, digest in manifest.files.items():
@@ -142,8 +163,7 @@ class Mirror:
             if path.is_dir():
                 sync_folder(path)
         sync_folder(unfinished)
-        shutil.rmtree(here.parent, ignore_errors=True)  # without a manifest it is no release
-        unfinished.rename(here.parent)
+        unfinished.rename(here)
         sync_folder(self._folder)
 
     def _fetch_file(self, path: Path, digest: FileDigest, parts: tuple[str, str]) -> None:
@@ -196,7 +216,8 @@ class Mirror:
         for name in removable:
             if sum(taken.values()) + wanted <= self._most:
                 break
-            shutil.rmtree(self._folder / name)
+            # What a killed process leaves of it must not look like a release.
+            shutil.rmtree((self._folder / name).rename(self._folder / f"{_FETCHING}{name}"))
             del taken[name]
 
 
@@ -214,6 +235,14 @@ def _manifest_of(folder: Path, name: str) -> Manifest:
         if not inside or file != path.as_posix() or not file.isprintable():
             raise _Refused(f"{name} has a file of the name {file!r}", hint="push the release again")
     return manifest
+
+
+def _is_whole(folder: Path, digests: bool) -> bool:
+    try:
+        check_files(folder, read_manifest(folder), digests=digests)
+    except ReleaseError:
+        return False
+    return True
 
 
 def _drop_others(folder: Path, manifest: Manifest) -> None:

@@ -15,8 +15,9 @@ from starlette.requests import Request
 from domain.errors import QuerywiseError
 from release import rollback
 from service.following.following import CURRENT, Following
+from service.following.note import Note
 from service.problems import Problem
-from service.seen.board import Board
+from service.seen.board import Board, Slab
 from service.serving import Serving
 from service.split.shadow import Differences
 from service.split.split import Other
@@ -113,27 +114,33 @@ async def _check_empty(request: Request) -> None:
 
 async def _move(serving: Serving, following: Following, board: Path | None, seconds: float) -> Reloaded:
     """Look at what is current, and wait until all workers have."""
-    before = serving.get().id
+    began, before = time.monotonic(), serving.get().id
     await following.look(again=True)
     if following.refused is not None:
         raise Problem("release-refused", following.refused.reason)
     release = serving.get().id
     until = time.monotonic() + seconds
     while True:
-        workers = _workers(release, board)
+        workers = _workers(release, board, began)
         waiting = any(each.release != release and each.refused is None for each in workers.values())
         if not waiting or time.monotonic() > until:
             return Reloaded(release=release, previous=before, workers=workers)
         await asyncio.sleep(_BETWEEN)
 
 
-def _workers(release: str, board: Path | None) -> dict[str, Worker]:
+def _workers(release: str, board: Path | None, began: float) -> dict[str, Worker]:
     if board is None:
         return {str(os.getpid()): Worker(release=release, refused=None)}
-    found = {}
-    for slab in Board(board).slabs():
-        if slab.alive:
-            about, _, reason = slab.note.partition(": ")
-            refused = reason if about == release and slab.release != release else None
-            found[str(slab.pid)] = Worker(release=slab.release, refused=refused)
-    return found
+    return {
+        str(slab.pid): Worker(release=slab.release, refused=_why_not(slab, release, began))
+        for slab in Board(board).slabs()
+        if slab.alive
+    }
+
+
+def _why_not(slab: Slab, release: str, began: float) -> str | None:
+    """Return why a worker has refused a release since this began: what it refused before, it tries once more."""
+    note = Note.read(slab.note)
+    if note is None or slab.release == release or note.release != release or note.at < began:
+        return None
+    return note.reason

@@ -14,6 +14,7 @@ from typing import Final, Literal, Protocol
 from domain.errors import QuerywiseError, ReleaseError
 from release import Release
 from release.manifest import MANIFEST
+from service.following.note import Note
 from service.following.opening import Opener, Place, place_of
 from service.serving import Serving
 
@@ -39,12 +40,15 @@ class Refused:
 class Source(Protocol):
     """Brings releases from elsewhere."""
 
-    def fetch(self, keep: Collection[str], *, again: bool = False) -> None:
+    def fetch(self, keep: Collection[str], *, again: bool = False) -> bool:
         """Let the link lead to what is current there, once that is here and whole; releases to keep stay.
 
         Args:
             keep: Ids of releases.
-            again: Whether to fetch once more what was refused.
+            again: Whether to fetch once more what was refused, and to wait for another worker that fetches.
+
+        Returns:
+            Whether it was done; not where another worker is at it.
 
         Raises:
             ReleaseError: where it cannot be had.
@@ -154,8 +158,10 @@ class Following:
 
     async def _look(self, *, again: bool, ask: bool) -> None:
         async with self._turn:
+            loop = asyncio.get_running_loop()
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._thread, self._find, again, ask)
+                asked = not ask or await loop.run_in_executor(self._thread, self._ask, again)
+                found = await loop.run_in_executor(self._thread, self._find, again)
             except QuerywiseError as error:
                 self._tried = None
                 if self.refused is None or self.refused.reason != str(error):
@@ -163,7 +169,8 @@ class Following:
                 return
             if found.place == self._served:
                 self._tried = None
-                self._say_refused(None)
+                if asked:
+                    self._say_refused(None)
             elif found != self._tried or again:
                 self._tried = found
                 await self._try(found.place)
@@ -187,10 +194,14 @@ class Following:
                 # Whatever it is, the release that is served is none the worse.
                 _log.error("the look at %s failed: %s", self.link, type(error).__name__)
 
-    def _find(self, again: bool, ask: bool) -> _Tried:
-        if self._source is not None and ask:
-            accepted = self._opener.accepted
-            self._source.fetch(() if accepted is None else (accepted.folder.name,), again=again)
+    def _ask(self, again: bool) -> bool:
+        """Return whether the store was asked, if there is one; what another worker finds there is not known here."""
+        if self._source is None:
+            return True
+        accepted = self._opener.accepted
+        return self._source.fetch(() if accepted is None else (accepted.folder.name,), again=again)
+
+    def _find(self, again: bool) -> _Tried:
         place = place_of(self.link)
         if again:
             self._opener.forget()
@@ -234,7 +245,8 @@ class Following:
     def _say_refused(self, refused: Refused | None) -> None:
         self.refused = refused
         if self._serving.slot is not None:
-            self._serving.slot.note = "" if refused is None else f"{refused.release or ''}: {refused.reason}"
+            note = None if refused is None else Note(release=refused.release or "", reason=refused.reason)
+            self._serving.slot.note = "" if note is None else note.text
 
 
 def _close_opened(opening: Future[Release]) -> None:

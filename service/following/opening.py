@@ -104,14 +104,18 @@ class Opener:
         return self._read().accepted
 
     def turn_of(self, place: Place) -> int:
-        """Return a number that is another one once another worker has opened the place, whatever this one found."""
+        """Return a number that is another one once the place is to be tried again, whatever was found.
+
+        That is so once another worker has opened it, or was asked to try again.
+        """
         found = self._read()
         return found.turn if found.accepted == place else 0
 
     def forget(self) -> None:
-        """Try again what was refused, when it is next to be opened."""
+        """Let every worker try again what was refused, when it looks next."""
         with self._alone():
-            self._write(replace(self._read(), refused=None))
+            found = self._read()
+            self._write(replace(found, refused=None, turn=found.turn + 1))
 
     def open(self, place: Place) -> Release:
         """Open a release and answer some queries with it, so that the first shopper does not wait for that.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -9,16 +10,26 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from domain.errors import ReleaseError
 from release.current import current_release, move
 from service import create_app
 from service.access.keys import Key, make_secret, write_keys
+from service.app import Service
+from service.following.following import Followed, Following
+from service.following.opening import Opener
+from service.seen.board import Board
+from service.seen.instruments import BOARD_VARIABLE
+from service.serving import Serving
 from service.settings import Settings
+
+OTHER = 4711
 
 
 @pytest.fixture
@@ -121,3 +132,81 @@ def test_going_back_to_nothing_or_to_a_damaged_release_moves_nothing(releases, t
         assert kind(post(port, "/v1/admin/rollback", keys["admin"])) == (409, "release-refused")
         assert current_release(releases) == first
         assert post(port, "/v1/admin/reload", keys["admin"])[1]["release"] == first
+
+
+@pytest.fixture
+def beside(releases, tmp_path, monkeypatch) -> Iterator[Following]:
+    """Another worker of the service that a test makes; it looks when the test says so."""
+    board = tmp_path / "board"
+    board.mkdir()
+    Board.create(board, 2)
+    monkeypatch.setenv(BOARD_VARIABLE, str(board))
+    serving = Serving()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: OTHER)
+        serving.slot = Board.attach(board)
+    yield Following(serving, Followed(link=releases / "current", seconds=60), opener=Opener(shared=board))
+    serving.close()
+    serving.slot.close()
+
+
+async def ask_reload(app: Service, key: str) -> Any:
+    """Ask a service that runs in this process."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    headers = [(b"authorization", f"Bearer {key}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/v1/admin/reload", "headers": headers}
+    await app(scope | {"query_string": b"", "root_path": ""}, receive, send)
+    assert sent[0]["status"] == 200
+    return json.loads(sent[1]["body"])
+
+
+@pytest.mark.parametrize("passes", [True, False])
+@pytest.mark.parametrize("served", [True, False])
+def test_what_a_worker_refused_earlier_is_not_how_this_reload_ended(
+    releases, two_plain, keys, beside, monkeypatch, passes, served
+):
+    """The other worker cannot open the second release for a reason of its own, which passes or does not."""
+    first, second = two_plain.names
+
+    def fail_for(reason: str) -> None:
+        def fail(*_: Any, **__: Any) -> Any:
+            raise ReleaseError(reason)
+
+        monkeypatch.setattr(beside._opener, "_open", fail)
+
+    async def run() -> None:
+        app = create_app(Followed(link=releases / "current", seconds=60), settings=Settings(keys=keys["file"]))
+        async with app.router.lifespan_context(app):
+            await beside.start()
+            opens = beside._opener._open
+            move(releases, second)
+            if served:  # by the worker that is asked, before
+                await app.following.look()
+            fail_for("no memory was left")
+            await beside.look()
+            assert beside.refused.reason == "no memory was left"
+            reloading = asyncio.create_task(ask_reload(app, keys["admin"]))
+            done, _ = await asyncio.wait([reloading], timeout=0.3)
+            assert not done
+            if passes:
+                monkeypatch.setattr(beside._opener, "_open", opens)
+            else:
+                fail_for("there is still none")
+            while not reloading.done():
+                await beside.look()
+                await asyncio.sleep(0.01)
+            document = await reloading
+            assert document["release"] == second
+            assert document["workers"][str(OTHER)] == (
+                {"release": second, "refused": None} if passes else {"release": first, "refused": "there is still none"}
+            )
+            await beside.stop()
+
+    asyncio.run(run())

@@ -21,6 +21,7 @@ from release.manifest import content_hash, digest_files, read_manifest, write_ma
 from service import create_app
 from service.app import Service
 from service.following.following import Followed
+from service.following.note import Note
 from service.following.opening import Opener, place_of
 from service.following.source import source_of
 from service.seen.board import Board
@@ -282,14 +283,17 @@ def test_the_link_may_go_and_come_back(releases, two_plain):
 
 
 class Elsewhere:
-    """A store that does not answer; it notes what it was asked."""
+    """A store that does not answer; it notes what it was asked. It may be another worker that asks it."""
 
     def __init__(self) -> None:
         self.asked: list[bool] = []
+        self.busy = self.away = False
 
-    def fetch(self, keep: Any, *, again: bool = False) -> None:
+    def fetch(self, keep: Any, *, again: bool = False) -> bool:
         self.asked.append(again)
-        raise ReleaseError("no answer in 30 s")
+        if not self.busy and self.away:
+            raise ReleaseError("no answer in 30 s")
+        return not self.busy
 
     def stop(self) -> None: ...
 
@@ -300,6 +304,7 @@ def test_a_store_that_does_not_answer_holds_up_no_worker_that_starts(releases, t
     monkeypatch.setenv(BOARD_VARIABLE, str(tmp_path / "board"))
     Opener(shared=tmp_path / "board").open(place_of(releases / "current")).close()
     source = Elsewhere()
+    source.away = True
 
     async def run() -> None:
         app = create_app(Followed(link=releases / "current", seconds=60, source=source))
@@ -312,6 +317,38 @@ def test_a_store_that_does_not_answer_holds_up_no_worker_that_starts(releases, t
 
     asyncio.run(run())
     assert source.asked == [False, True]
+
+
+def test_a_worker_that_finds_another_asking_the_store_says_what_it_said(releases, two_plain):
+    source = Elsewhere()
+
+    async def run() -> None:
+        app = create_app(Followed(link=releases / "current", seconds=60, source=source))
+        async with app.router.lifespan_context(app):
+            source.busy = True
+            await app.following.look()
+            assert app.following.refused is None
+            source.busy, source.away = False, True
+            await app.following.look()
+            refused = app.following.refused
+            assert refused.reason == "no answer in 30 s" and app.instruments.slot.note.endswith(refused.reason)
+            source.busy = True
+            for _ in range(3):
+                await app.following.look()
+                assert app.following.refused == refused and app.instruments.slot.note.endswith(refused.reason)
+            assert app.following.outcomes == {"loaded": 1, "refused": 1}
+            # What the other brings is served.
+            move(releases, two_plain.names[1])
+            await app.following.look()
+            assert about(app) == {"release": two_plain.names[1], "refused": None}
+            source.busy = False
+            await app.following.look()
+            assert app.following.refused is not None
+            source.away = False
+            await app.following.look()
+            assert app.following.refused is None and app.instruments.slot.note == ""
+
+    asyncio.run(run())
 
 
 def test_nothing_to_serve_at_the_start_is_an_error(releases, two_plain):
@@ -386,7 +423,7 @@ def test_a_worker_that_starts_late_serves_what_the_others_serve(releases, two_pl
     async def scenario(app: Service) -> None:
         assert about(app)["release"] == first and app.following.refused.release == second
         [slab] = [slab for slab in Board(tmp_path / "board").slabs() if slab.alive]
-        assert slab.release == first and slab.note.startswith(f"{second}: ")
+        assert slab.release == first and Note.read(slab.note).release == second
 
     follow(releases, scenario)
 
