@@ -17,6 +17,7 @@ from release import current_release
 from release.exports import (
     RULES_PER_SET,
     About,
+    Changed,
     Difference,
     Engine,
     Export,
@@ -234,7 +235,7 @@ def _show_difference(difference: Difference) -> None:
             "yellow",
             one.after,
             _both(one.before, one.after, lambda rule: f"{rule.confidence:.2f}"),
-            _both(one.before, one.after, lambda rule: rule.reach),
+            _both(one.before, one.after, lambda rule: rule.reach) + _categories(one),
         )
     if table.row_count:
         results.print(table)
@@ -246,6 +247,12 @@ def _show_difference(difference: Difference) -> None:
 
 def _row(table: Table, mark: str, style: str, rule: Rule, confidence: str, reach: str) -> None:
     table.add_row(*(Text(cell, style=style) for cell in (mark, rule.kind, rule.query, rule.target, confidence, reach)))
+
+
+def _categories(one: Changed) -> str:
+    """Say how many categories a boost holds for now and did not, and the other way round."""
+    said = [f"{sign}{len(ids):,}" for sign, ids in (("+", one.gained), ("-", one.lost)) if ids]
+    return f", {' '.join(said)} below" if said else ""
 
 
 def _both(before: Rule, after: Rule, said: Callable[[Rule], str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from release.exports.exporting import Export
 from release.exports.rule import Rule
 from release.exports.selection import select_rules
-from release.exports.sidecar import read_about, read_rules
+from release.exports.sidecar import SavedRule, read_about, read_saved_rules, saved_rules
 from release.head import key_of
 
 __all__ = ["Changed", "Difference", "compare_with"]
@@ -18,10 +18,19 @@ __all__ = ["Changed", "Difference", "compare_with"]
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """A rule that both exports have, and that works differently in the second."""
+    """A rule that both exports have, and that works differently in the second.
+
+    Attributes:
+        before: As it was.
+        after: As it is.
+        gained: Ids of categories that its boost holds for now, since the tree is another.
+        lost: Those that it holds for no longer.
+    """
 
     before: Rule
     after: Rule
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,7 @@ class Difference:
         settings: Whether they were made with different names or numbers of the index, or for different engines.
         added: Rules that only the new export has.
         removed: Rules that only the last one has.
-        changed: Rules that are surer or less sure now, or hold elsewhere.
+        changed: Rules that are surer or less sure now, or hold elsewhere, or for other categories.
         same: How many rules are as they were.
     """
 
@@ -66,12 +75,12 @@ def compare_with(folder: Path, export: Export) -> Difference:
     changed: list[Changed] = []
     same = 0
     with select_rules(export.release, policy=export.policy, today=export.today) as selection:
-        for both in _by_query(read_rules(folder) if last else (), selection.rules()):
-            old, new = ({rule.id: rule for rule in rules} for rules in (both.before, both.after))
-            removed += (rule for i, rule in old.items() if i not in new)
-            added += (rule for i, rule in new.items() if i not in old)
-            kept = [Changed(before=old[i], after=rule) for i, rule in new.items() if i in old]
-            differing = [one for one in kept if not _work_alike(one.before, one.after)]
+        for both in _by_query(read_saved_rules(folder) if last else (), saved_rules(selection)):
+            old, new = ({one.rule.id: one for one in rules} for rules in (both.before, both.after))
+            removed += (one.rule for i, one in old.items() if i not in new)
+            added += (one.rule for i, one in new.items() if i not in old)
+            kept = [_change(old[i], one) for i, one in new.items() if i in old]
+            differing = [one for one in kept if not _works_alike(one)]
             changed += differing
             same += len(kept) - len(differing)
         after = selection.origin.release
@@ -90,13 +99,13 @@ def compare_with(folder: Path, export: Export) -> Difference:
 class _Both:
     """The rules of one query in two exports."""
 
-    before: tuple[Rule, ...]
-    after: tuple[Rule, ...]
+    before: tuple[SavedRule, ...]
+    after: tuple[SavedRule, ...]
 
 
-def _by_query(before: Iterable[Rule], after: Iterable[Rule]) -> Iterator[_Both]:
+def _by_query(before: Iterable[SavedRule], after: Iterable[SavedRule]) -> Iterator[_Both]:
     """Put together what two exports say of a query; both have their queries in the order of a release's keys."""
-    olds, news = (groupby(rules, key=lambda rule: key_of(rule.query)) for rules in (before, after))
+    olds, news = (groupby(rules, key=lambda one: key_of(one.rule.query)) for rules in (before, after))
     old, new = next(olds, None), next(news, None)
     while old is not None or new is not None:
         first = min(one[0] for one in (old, new) if one is not None)
@@ -106,5 +115,13 @@ def _by_query(before: Iterable[Rule], after: Iterable[Rule]) -> Iterator[_Both]:
         new = next(news, None) if there else new
 
 
-def _work_alike(one: Rule, other: Rule) -> bool:
-    return (one.confidence, one.reach) == (other.confidence, other.reach)
+def _change(old: SavedRule, new: SavedRule) -> Changed:
+    before, after = set(old.category_ids), set(new.category_ids)
+    return Changed(
+        before=old.rule, after=new.rule, gained=tuple(sorted(after - before)), lost=tuple(sorted(before - after))
+    )
+
+
+def _works_alike(one: Changed) -> bool:
+    alike = (one.before.confidence, one.before.reach) == (one.after.confidence, one.after.reach)
+    return alike and not one.gained and not one.lost

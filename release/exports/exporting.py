@@ -25,7 +25,7 @@ from release.exports.policy import Policy
 from release.exports.querqy import write_querqy
 from release.exports.selection import Selection, select_rules
 from release.exports.settings import Engine, ExportSettings
-from release.exports.sidecar import About, Tally, about_file, about_of, read_about, rules_file
+from release.exports.sidecar import ABOUT, About, Tally, about_file, about_of, read_about, rules_file
 from release.exports.solr import write_solr
 from release.exports.written import File, Written
 
@@ -68,21 +68,18 @@ def save_export(export: Export, output: Path) -> About:
 
     Args:
         export: What to write.
-        output: The folder. Where it is there, it is empty or holds an export.
+        output: The folder. Where it is there, it is empty or holds an export and nothing else.
 
     Returns:
         What was written, in figures.
 
     Raises:
         ReleaseError: as `select_rules`.
-        UserError: where it is a file, or holds something else; nothing is written then.
+        UserError: where it is a file, holds something else, or is the working folder or one above it; nothing is
+            written then.
     """
-    if output.is_symlink():
-        output = output.resolve()
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is not a folder", hint="--output takes a folder, which is made if needed")
-    if output.is_dir() and any(output.iterdir()):
-        read_about(output)
+    output = output.resolve()
+    _check_free(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with (
         select_rules(export.release, policy=export.policy, today=export.today) as selection,
@@ -95,6 +92,7 @@ def save_export(export: Export, output: Path) -> About:
         try:
             about = _write_all(export, selection, fresh)
             sync_folder(fresh)
+            _check_free(output)  # again, for what is in it goes, and it may have been a while
             if output.is_dir():
                 _exchange(fresh, output)
             else:
@@ -103,6 +101,20 @@ def save_export(export: Export, output: Path) -> About:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return about
+
+
+def _check_free(output: Path) -> None:
+    """Raise UserError unless an export may take this place."""
+    if Path.cwd().is_relative_to(output):
+        raise UserError(f"{output} is in use as the working folder", hint="cd elsewhere, or give another --output")
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is not a folder", hint="--output takes a folder, which is made if needed")
+    names = {path.name for path in output.iterdir()} if output.is_dir() else set()
+    if names and (others := names - {ABOUT, *read_about(output).files}):
+        raise UserError(
+            f"{output} holds {min(others)!r}, which is no part of the export",
+            hint="move it away, or give another --output: the whole folder is replaced",
+        )
 
 
 def _write_all(export: Export, selection: Selection, folder: Path) -> About:

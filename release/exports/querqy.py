@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
 from release.exports.by_query import QueryRules, category_ids, fallback_file, rules_by_query
-from release.exports.rule import Rule
+from release.exports.rule import Kind, Rule
 from release.exports.selection import Selection
 from release.exports.settings import ExportSettings
 from release.exports.solr import category_clause
@@ -40,15 +39,6 @@ def write_querqy(selection: Selection, settings: ExportSettings) -> Written:
     return Written(files=iter(files), unwritable=writer.unwritable)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Block:
-    """One rule: where it applies, and what it does there."""
-
-    rule: Rule
-    input: str
-    instruction: str
-
-
 class _Writer:
     def __init__(self, selection: Selection, settings: ExportSettings) -> None:
         self._selection = selection
@@ -63,30 +53,31 @@ class _Writer:
                 yield f"{rule.query} => {rule.target}"
 
     def rules(self) -> Iterator[str]:
-        """Yield the lines of all other rules."""
+        """Yield the lines of all other rules; last, those that misspelt queries leave to a mended one without its own.
+
+        Several may leave it the same, which counts once: Querqy adds boosts up.
+        """
+        moved: dict[tuple[str, Kind, str], Rule] = {}
         for each in rules_by_query(self._selection):
-            yield from self._blocks(each)
+            mended = each.mend.target if each.mend and each.mend.reach == "words" else None
+            if mended is None:
+                for rule in _own(each):
+                    yield from self._block(rule, each.query)
+            elif not self._selection.of(mended):
+                for rule in _own(each):
+                    place = (mended, rule.kind, rule.target)
+                    moved[place] = max(moved.get(place, rule), rule, key=lambda one: one.confidence)
+        for (query, _, _), rule in moved.items():
+            yield from self._block(rule, query)
 
-    def _blocks(self, each: QueryRules) -> Iterator[str]:
-        query = each.mend.target if each.mend and each.mend.reach == "words" else each.query
-        if query != each.query and self._selection.of(query):
-            return  # it is replaced first, and then the rules of the mended query apply
-        rules = [rule for rule in (each.mend, *each.synonyms, *each.categories, *each.fallbacks) if rule is not None]
-        for rule in rules:
-            if rule.query != each.query or (rule.kind == "spelling" and rule.reach == "words"):
-                continue
-            block = self._block(rule, query)
-            if block is None:
-                self.unwritable.append(rule.id)
-            else:
-                yield from ("", f"{block.input} =>", f"  {block.instruction}", *self._properties(rule))
-
-    def _block(self, rule: Rule, query: str) -> _Block | None:
+    def _block(self, rule: Rule, query: str) -> Iterator[str]:
         instruction = self._instruction(rule)
         if instruction is None or _NO_WAY.search(query):
-            return None
+            self.unwritable.append(rule.id)
+            return
         words = _escape(query)
-        return _Block(rule=rule, input=words if rule.reach == "words" else f'"{words}"', instruction=instruction)
+        yield from ("", f"{words} =>" if rule.reach == "words" else f'"{words}" =>', f"  {instruction}")
+        yield from self._properties(rule)
 
     def _instruction(self, rule: Rule) -> str | None:
         if rule.kind == "category":
@@ -99,7 +90,8 @@ class _Writer:
     def _category(self, rule: Rule) -> str:
         taxonomy, settings = self._selection.taxonomy, self._settings
         if settings.raw_queries == "solr":
-            return category_clause(rule, taxonomy, settings)
+            # 1 for each product, which Querqy then multiplies; how rare the category is says nothing of the need.
+            return f"{category_clause(rule, taxonomy, settings)}^=1"
         return _json({"terms": {settings.category_field: list(category_ids(taxonomy, rule.target))}})
 
     def _properties(self, rule: Rule) -> Iterator[str]:
@@ -114,6 +106,13 @@ class _Writer:
         }
         yield f"  @_id: {_json(rule.id)}"
         yield f"  @{_json(provenance)}@"
+
+
+def _own(each: QueryRules) -> Iterator[Rule]:
+    """Yield the rules of the label of a query itself, but for a spelling that is a replacement."""
+    for rule in (each.mend, *each.synonyms, *each.categories, *each.fallbacks):
+        if rule is not None and rule.query == each.query and not (rule.kind == "spelling" and rule.reach == "words"):
+            yield rule
 
 
 def _header(selection: Selection) -> list[str]:

@@ -1,7 +1,8 @@
 """Whether a rule holds wherever its words stand, or for the whole query alone.
 
 A label says what a *query* means. A synonym filter knows no queries: it replaces words wherever they stand, so that
-``ice``, which alone means bagged ice, would turn up in ice cream. What else the release says tells the two apart.
+``ice``, which alone means bagged ice, would turn up in ice cream. What else the release says tells the two apart. Words
+are those of the engine, to which ``ice-cream`` and ``ice cream`` are the same.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 
 from release.exports.heard import Heard, Known, Said
 from release.exports.rule import Held
+from release.exports.words import words_of
 
 __all__ = ["Reaches"]
 
@@ -38,16 +40,23 @@ class Reaches:
         self._lineages = lineages
         # Hashes, for there may be a million: whoever is found is looked up.
         self._sources: set[int] = set()
+        # Queries that are not written as their words are, by these: few have a sign in them.
+        self._signed: dict[str, list[str]] = {}
         self._let_pass: set[str] = set()
         self._elsewhere: set[str] = set()
 
     def note(self, known: Known) -> None:
         """Look at a query for the first time."""
         if any(one.kind in ("spelling", "synonym") for one in known.said):
-            self._sources.add(hash(known.answer.query))
+            query = known.answer.query
+            words = " ".join(words_of(query))
+            if words == query:
+                self._sources.add(hash(query))
+            else:
+                self._signed.setdefault(words, []).append(query)
 
     def compare(self, known: Known) -> None:
-        """Look at a query for the second time: at those whose words it has in a row, with others beside them."""
+        """Look at a query for the second time: at the others whose words it has in a row."""
         for shorter in self._sources_in(known.answer.query):
             if shorter.is_mended and not known.is_mended:
                 # Somebody found nothing wrong with these words there.
@@ -73,7 +82,7 @@ class Reaches:
         return self._synonym_held(one, known)
 
     def _synonym_held(self, one: Said, known: Known) -> Held | None:
-        query, target, answer = one.query.split(), one.target.split(), known.answer
+        query, target, answer = words_of(one.query), words_of(one.target), known.answer
         if known.is_mended:
             return "misspelt"
         if set(query) <= set(target):
@@ -82,11 +91,12 @@ class Reaches:
             return "drops_words"
         if not answer.product:
             return "no_product"
-        if len(query) == 1:
+        # One word as shoppers write it: ``t-shirt`` too.
+        if len(one.query.split()) == 1:
             if answer.sure < _SURE_READING:
                 return "two_readings"
-            value = answer.value.split()
-            if len(value) > 1 and one.query in (value[0], value[-1]):
+            value = words_of(answer.value)
+            if len(value) > len(query) and query in (value[: len(query)], value[-len(query) :]):
                 return "short_for"
         other = self._heard(one.target)
         if other is not None and self._unrelated(answer, other):
@@ -94,11 +104,12 @@ class Reaches:
         return "elsewhere" if one.query in self._elsewhere else None
 
     def _sources_in(self, query: str) -> Iterator[Known]:
-        words = query.split()
+        words = words_of(query)
         rows = {" ".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
-        for row in rows - {query}:
-            if hash(row) in self._sources and (known := self._known(row)) is not None:
-                yield known
+        for row in rows:
+            for source in ((row,) if hash(row) in self._sources else ()) + tuple(self._signed.get(row, ())):
+                if source != query and (known := self._known(source)) is not None:
+                    yield known
 
     def _unrelated(self, one: Heard, other: Heard) -> bool:
         """Whether both have categories, and none of one is, or lies above or below, one of the other."""

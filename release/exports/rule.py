@@ -38,7 +38,8 @@ misspelt        the query is misspelt, and mended first
 no_product      nothing in the query was marked as a kind of product or a brand
 short_for       one word, short for more that begins or ends with it: ``string`` for string cheese
 two_readings    one word, and its first category is not sure
-elsewhere       another precomputed query has these words and means something unrelated by them
+elsewhere       another precomputed query has these words, as a tokenizer splits them, and means something unrelated by
+                them; or, of a spelling, was not mended
 unlike          the target is precomputed too, and means something unrelated
 ==============  ==================================================================================================
 """

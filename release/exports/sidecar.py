@@ -20,7 +20,20 @@ from release.exports.selection import LeftOut, Origin, Selection
 from release.exports.settings import Engine, ExportSettings
 from release.exports.written import File
 
-__all__ = ["ABOUT", "RULES", "About", "Tally", "about_file", "about_of", "read_about", "read_rules", "rules_file"]
+__all__ = [
+    "ABOUT",
+    "RULES",
+    "About",
+    "SavedRule",
+    "Tally",
+    "about_file",
+    "about_of",
+    "read_about",
+    "read_rules",
+    "read_saved_rules",
+    "rules_file",
+    "saved_rules",
+]
 
 ABOUT: Final = "export.json"
 RULES: Final = "rules.jsonl"
@@ -64,8 +77,27 @@ class About:
     files: Mapping[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SavedRule:
+    """A rule as an export keeps it.
+
+    Attributes:
+        rule: It.
+        category_ids: Of a category, itself and all below it: what its boost holds for. Of another kind, none.
+    """
+
+    rule: Rule
+    category_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ids:
+    category_ids: tuple[str, ...] = ()
+
+
 _about: TypeAdapter[About] = TypeAdapter(About)
 _rule: TypeAdapter[Rule] = TypeAdapter(Rule)
+_ids: TypeAdapter[_Ids] = TypeAdapter(_Ids)
 
 
 @dataclass(kw_only=True)
@@ -100,11 +132,12 @@ def _rows(selection: Selection, tally: Tally) -> Iterator[Mapping[str, Any]]:
         "prompts": origin.prompts,
         "verdict": origin.verdict,
     }
-    for rule in selection.rules():
+    for one in saved_rules(selection):
+        rule = one.rule
         tally.add(rule)
         row = _rule.dump_python(rule)
         if rule.kind == "category":
-            row |= {"path": taxonomy.path(rule.target), "category_ids": category_ids(taxonomy, rule.target)}
+            row |= {"path": taxonomy.path(rule.target), "category_ids": one.category_ids}
         yield row | {"provenance": provenance}
 
 
@@ -160,14 +193,27 @@ def read_about(folder: Path) -> About:
     return about
 
 
-def read_rules(folder: Path) -> Iterator[Rule]:
-    """Yield the rules of an export.
+def saved_rules(selection: Selection) -> Iterator[SavedRule]:
+    """Yield rules as an export would keep them."""
+    for rule in selection.rules():
+        ids = category_ids(selection.taxonomy, rule.target) if rule.kind == "category" else ()
+        yield SavedRule(rule=rule, category_ids=ids)
+
+
+def read_saved_rules(folder: Path) -> Iterator[SavedRule]:
+    """Yield the rules of an export, as it keeps them.
 
     Raises:
         UserError: where they cannot be read.
     """
     try:
         with (folder / RULES).open("rb") as file:
-            yield from map(_rule.validate_json, file)
+            for line in file:
+                yield SavedRule(rule=_rule.validate_json(line), category_ids=_ids.validate_json(line).category_ids)
     except (OSError, ValidationError) as error:
         raise UserError(f"{folder / RULES} cannot be read", hint="export again to another --output") from error
+
+
+def read_rules(folder: Path) -> Iterator[Rule]:
+    """Yield the rules of an export; raises as `read_saved_rules`."""
+    return (one.rule for one in read_saved_rules(folder))

@@ -34,9 +34,16 @@ def write_solr(selection: Selection, settings: ExportSettings) -> Written:
 
 
 def category_clause(rule: Rule, taxonomy: Taxonomy, settings: ExportSettings) -> str:
-    """Return a clause in Solr's query syntax for the products of a category and of all below it."""
-    ids = " OR ".join(_quote(i) for i in category_ids(taxonomy, rule.target))
-    return f"{settings.category_field}:({ids})"
+    """Return a clause in Solr's query syntax for the products of a category and of all below it.
+
+    It is for the terms parser, since a search takes 1,024 clauses of any other at most. The brackets leave what stands
+    behind them, such as a weight, to the parser that calls it.
+    """
+    ids = category_ids(taxonomy, rule.target)
+    # Ids are printable, so that the last sign is in none of them.
+    parted = next(sign for sign in ",;|\x1f" if not any(sign in i for i in ids))
+    separator = "" if parted == "," else f" separator='{parted}'"
+    return f"({{!terms f={settings.category_field}{separator} v='{_escape(parted.join(ids))}'}})"
 
 
 def _rows(queries: Iterable[QueryRules], taxonomy: Taxonomy, settings: ExportSettings) -> Iterable[dict[str, Any]]:
@@ -75,6 +82,6 @@ def _schema(settings: ExportSettings) -> dict[str, Any]:
     return {"add-field-type": field_type}
 
 
-def _quote(text: str) -> str:
-    escaped = "".join(f"\\{char}" if char in '\\"#' else char for char in text)
-    return f'"{escaped}"'
+def _escape(text: str) -> str:
+    """Return what stands between single quotes of a local parameter; ``#`` would begin a comment of Querqy's."""
+    return "".join(f"\\{char}" if char in "\\'#" else char for char in text)

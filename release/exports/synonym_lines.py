@@ -13,6 +13,7 @@ from itertools import groupby
 
 from release.exports.rule import Rule
 from release.exports.selection import Selection
+from release.exports.words import words_of
 from release.exports.written import File
 
 __all__ = ["Replacement", "escape", "replacements", "shards", "synonym_file"]
@@ -80,7 +81,7 @@ def shards(found: Iterable[Replacement], limit: int) -> Iterator[list[Replacemen
     Mappings of queries that begin with the same word stay together as long as they fit, so that the longest still wins.
     """
     members: list[Replacement] = []
-    for _, group in groupby(found, key=lambda mapping: mapping.rule.query.split()[0]):
+    for _, group in groupby(found, key=lambda mapping: _beginning(mapping.rule.query)):
         together = list(group)
         if members and len(members) + len(together) > limit:
             yield members
@@ -91,6 +92,14 @@ def shards(found: Iterable[Replacement], limit: int) -> Iterator[list[Replacemen
                 members = []
             members.append(mapping)
     yield members
+
+
+def _beginning(query: str) -> str:
+    """Return what the first word of a query begins with; all queries with the same stand in a row.
+
+    Whole words would not do: ``t's`` stands between ``t shirt`` and ``t-shirt``.
+    """
+    return re.split("[',.]", words_of(query)[0])[0]
 
 
 def _line(text: str) -> str:

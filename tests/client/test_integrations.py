@@ -145,6 +145,33 @@ def test_the_plan(backend):
     assert first.diets == wider.diets == ("gluten-free",) and first.most == wider.most == 5.0
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "most"),
+    [
+        ("under $5", "under $5", 5.0),
+        ("under $1,000", "under $1,000", 1000.0),
+        ("below 12,299.99", "below 12,299.99", 12299.99),
+        ("less than 2k", "less than 2000", 2000.0),
+        ("less than 2k", "less than 2 k", None),
+        ("under 50", "under 50¢", None),
+        ("under 50 cents", "under 50 cents", None),
+        ("up to 20", "cheap", 20.0),
+        ("under €1.000", "under €1.000", None),
+        ("under 1,00", "under 1,00", None),
+        ("max 1234,567", "max 1234,567", None),
+        ("cheap", "cheap", None),
+    ],
+)
+def test_the_highest_price_is_what_was_said_or_none(backend, text, value, most):
+    price = Annotation(text=text, start=3, end=3 + len(text), type="price", value=value)
+    understood = replace(degraded(f"tv {text}"), annotations=(price,))
+    wanted = backend.querying["plan"](understood)
+    assert wanted.most == most
+    assert wanted.texts == {f"tv {text}": 1.0} | ({"tv": 0.9} if most else {})
+    if backend.name == "solr" and most:
+        assert backend.page["params"](wanted)["fq"] == [f"price:[* TO {str(most).removesuffix('.0')}]"]
+
+
 def test_conditions_alone_need_no_words(backend):
     vegan = Annotation(text="vegan", start=0, end=5, type="dietary", value="vegan")
     alone = replace(degraded("Vegan"), normalized="vegan", annotations=(vegan,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,8 +83,35 @@ class Tools:
     release: Callable[..., Path]
     select: Callable[..., Selection]
     contents: Callable[[Iterable[File]], dict[str, bytes]]
+    boosted: Callable[[str], Boosted]
     settings: ExportSettings
     today: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boosted:
+    """What a boost in Solr's syntax holds for, and what it counts."""
+
+    field: str
+    ids: tuple[str, ...]
+    weight: float
+
+
+_TERMS = re.compile(
+    r"\(\{!terms f=(?P<field>[\w.\-]+)( separator='(?P<separator>[^'\\])')? v='(?P<ids>([^'\\]|\\[^ntrbfu])*)'\}\)"
+    r"\^=(?P<weight>\d+(\.\d+)?)"
+)
+
+
+def boosted(clause: str) -> Boosted:
+    """Read a clause as Solr does, in the one form that is written: its terms parser, for the same score each.
+
+    Strictly, after Solr's QueryParser.jj, StrParser and TermsQParserPlugin, which no machine of these tests has.
+    """
+    match = _TERMS.fullmatch(clause)
+    assert match, clause
+    ids = re.sub(r"\\(.)", r"\1", match["ids"]).split(match["separator"] or ",")
+    return Boosted(field=match["field"], ids=tuple(ids), weight=float(match["weight"]))
 
 
 def contents(files: Iterable[File]) -> dict[str, bytes]:
@@ -95,12 +123,18 @@ def contents(files: Iterable[File]) -> dict[str, bytes]:
 def tools(tmp_path: Path) -> Iterator[Tools]:
     count, open_ones = 0, ExitStack()
 
-    def release(labels: Iterable[Label], *, folder: Path | None = None, created: datetime = CREATED) -> Path:
+    def release(
+        labels: Iterable[Label],
+        *,
+        folder: Path | None = None,
+        created: datetime = CREATED,
+        tree: Taxonomy | None = None,
+    ) -> Path:
         nonlocal count
         count += 1
         return build_release(
             shop="grocery",
-            taxonomy=taxonomy(),
+            taxonomy=tree or taxonomy(),
             product_ids=(),
             labels=labels,
             fingerprints={},
@@ -114,7 +148,13 @@ def tools(tmp_path: Path) -> Iterator[Tools]:
 
     with open_ones:
         yield Tools(
-            said=said, release=release, select=select, contents=contents, settings=ExportSettings(), today=TODAY
+            said=said,
+            release=release,
+            select=select,
+            contents=contents,
+            boosted=boosted,
+            settings=ExportSettings(),
+            today=TODAY,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_weights_grow_with_confidence_and_boost(tools) -> None:
         weights = [rows[f"q{i}"]["body"]["query"]["function_score"]["functions"][0]["weight"] for i in range(5)]
         assert weights == [pytest.approx(1 + boost * confidence) for confidence in sure]
         added = lines(tools.contents(write_solr(selection, settings).files)["queries.jsonl"])
-        scores = [float(added[f"q{i}"]["params"]["bq"][0].rpartition("^=")[2]) for i in range(5)]
+        scores = [tools.boosted(added[f"q{i}"]["params"]["bq"][0]).weight for i in range(5)]
         assert scores == [pytest.approx(boost * confidence) for confidence in sure]
 
 
@@ -121,10 +122,40 @@ def test_synonyms_stand_in_search_analyzers_alone_and_one_in_each(tools) -> None
     assert [each["multi_match"]["analyzer"] for each in template] == [name for name in analyzers if "search" in name]
 
 
-def test_a_hostile_category_id_stays_within_its_quotes() -> None:
-    hostile = 'a"b\\c#d'
-    rule = Rule(
-        id="x", kind="category", query="q", target=hostile, confidence=0.9, reach="query", held="kind", expires=DAY
+def category(target: str) -> Rule:
+    return Rule(
+        id="x", kind="category", query="q", target=target, confidence=0.9, reach="query", held="kind", expires=DAY
     )
-    tree = Taxonomy([Node(category_id=hostile, parent_id=None, name="Odd")])
-    assert category_clause(rule, tree, ExportSettings()) == 'category_id:("a\\"b\\\\c\\#d")'
+
+
+# Local parameters within a query, as one token of Solr's QueryParser.jj.
+VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^ }]+)?"""
+LOCAL_PARAMS = re.compile(rf"(?:\{{!(?:[^=}}]+(?:={VALUE}[^=}}]+)*(?:={VALUE})?)?\}})+[^) \t\n{{^]*", re.S)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["c1"],
+        ["c1", "c2"],
+        ["a'b", 'c"d', "e\\f", "g#h", "\\'"],
+        ["a,b", "c"],
+        ["a,b;c", "d|e"],
+        ["a b", "{!func}", "x'}) OR *:*", "}", "$v", "^=9", "/*"],
+    ],
+)
+def test_category_ids_stay_within_their_quotes(tools, ids) -> None:
+    tree = Taxonomy(Node(category_id=i, parent_id=None if i == ids[0] else ids[0], name="Odd") for i in ids)
+    clause = category_clause(category(ids[0]), tree, ExportSettings(category_field="shelf.id"))
+    read = tools.boosted(f"{clause}^=4.5")
+    assert (read.field, read.ids, read.weight) == ("shelf.id", tuple(ids), 4.5)
+    # A lexer takes the longest token, which ends where the brackets do.
+    behind = f"{clause}^=4.5"[1:]
+    assert max(n for n in range(len(behind) + 1) if LOCAL_PARAMS.fullmatch(behind, 0, n)) == len(clause) - 2
+
+
+def test_a_category_may_have_more_below_it_than_a_query_may_have_clauses(tools) -> None:
+    ids = [f"c{number}" for number in range(5000)]
+    tree = Taxonomy(Node(category_id=i, parent_id=None if i == "c0" else "c0", name="Home") for i in ids)
+    clause = category_clause(category("c0"), tree, ExportSettings())
+    assert tools.boosted(f"{clause}^=1").ids == tuple(ids)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from domain import Taxonomy
 from domain.errors import UserError
+from domain.taxonomy import Node
 from release.exports import Export, ExportSettings, Policy, compare_with, read_about, read_rules, save_export
 from release.exports import exporting as module
 from release.exports.written import File
@@ -20,8 +22,8 @@ from release.exports.written import File
 DAY = date(2026, 11, 22)
 
 
-def export_of(tools, *labels, engine="opensearch", settings=None, **policy):
-    release = tools.release(labels)
+def export_of(tools, *labels, engine="opensearch", settings=None, tree=None, **policy):
+    release = tools.release(labels, tree=tree)
     settings = settings or ExportSettings()
     return Export(release=release, engine=engine, settings=settings, policy=Policy.of(**policy), today=DAY)
 
@@ -94,6 +96,54 @@ def test_a_folder_of_something_else_is_never_replaced(tools, tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     save_export(export, tmp_path / "empty")
     assert whole(tmp_path / "empty")
+
+
+def test_a_folder_with_more_in_it_than_the_export_is_never_replaced(tools, tmp_path) -> None:
+    out = tmp_path / "out"
+    export = export_of(tools, tools.said("oj"))
+    save_export(export, out)
+    for mine in (out / "notes.txt", out / ".git" / "HEAD"):
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine")
+        with pytest.raises(UserError, match="which is no part of the export"):
+            save_export(export, out)
+        assert mine.read_text() == "mine"
+        mine.unlink()
+    (out / ".git").rmdir()
+    save_export(export, out)
+
+
+def test_what_is_put_there_while_an_export_is_written_stays(tools, tmp_path, monkeypatch) -> None:
+    out = tmp_path / "out"
+    export = export_of(tools, tools.said("oj"))
+    save_export(export, out)
+    before = whole(out)
+    about_of = module.about_of
+    monkeypatch.setattr(
+        module, "about_of", lambda *a, **k: (out / "notes.txt").write_text("mine") and about_of(*a, **k)
+    )
+    with pytest.raises(UserError, match=r"'notes\.txt', which is no part of the export"):
+        save_export(export_of(tools, tools.said("milk")), out)
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "notes.txt").unlink()
+    assert whole(out) == before
+
+
+@pytest.mark.parametrize("output", [".", "sub/..", "..", "../here"])
+def test_the_working_folder_is_not_replaced(tools, tmp_path, monkeypatch, output) -> None:
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="is in use as the working folder"):
+        save_export(export_of(tools, tools.said("oj")), Path(output))
+    assert (tmp_path / "here" / "sub").is_dir()
+
+
+def test_the_way_to_the_folder_may_have_dots_in_it(tools, tmp_path, monkeypatch) -> None:
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    for _ in range(2):
+        save_export(export_of(tools, tools.said("oj")), Path("sub/../../out"))
+    assert whole(tmp_path / "out")
 
 
 def test_where_folders_cannot_change_names_in_one_step_two_do(tools, tmp_path, monkeypatch) -> None:
@@ -172,6 +222,21 @@ def test_a_difference_names_what_is_added_removed_and_changed(tools, tmp_path) -
     fewer = export_of(tools, tools.said("milk", shelf="milk", sure=0.9))
     back = compare_with(out, fewer)
     assert [r.query for r in back.removed] == ["ice", "ice", "oj", "oj"] and back.same == 1 and not back.added
+
+
+def test_a_boost_that_holds_for_other_categories_differs(tools, tmp_path) -> None:
+    def tree(*below: str) -> Taxonomy:
+        return Taxonomy(
+            [Node(category_id="dairy", parent_id=None, name="Dairy")]
+            + [Node(category_id=i, parent_id="dairy", name=i) for i in below]
+        )
+
+    label = tools.said("milk", shelf="dairy")
+    save_export(export_of(tools, label, tree=tree("oat", "soy")), tmp_path / "out")
+    assert compare_with(tmp_path / "out", export_of(tools, label, tree=tree("soy", "oat"))).same == 1
+    found = compare_with(tmp_path / "out", export_of(tools, label, tree=tree("goat", "oat", "rice")))
+    [changed] = found.changed
+    assert (changed.gained, changed.lost, found.same) == (("goat", "rice"), ("soy",), 0)
 
 
 def test_exports_are_compared_query_by_query_in_the_order_of_keys_whatever_the_queries(tools, tmp_path) -> None:

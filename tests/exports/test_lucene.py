@@ -14,6 +14,7 @@ from release.exports.elasticsearch import write_elasticsearch
 from release.exports.rule import Rule, rule_id
 from release.exports.selection import Selection
 from release.exports.synonym_lines import escape, replacements, shards, synonym_file
+from release.exports.words import words_of
 
 MODES = ("elastic", "solr")
 TITLES = (
@@ -134,6 +135,54 @@ def test_a_first_word_with_more_rules_than_a_set_takes_is_split(tools) -> None:
     rules = [rule("synonym", f"a {number}", "b", tools) for number in range(7)]
     assert [len(each) for each in shards(replacements(selected(rules, tools)), 3)] == [3, 3, 1]
     assert [len(each) for each in shards([], 3)] == [0]
+
+
+def test_rules_whose_first_word_is_the_same_to_a_tokenizer_stay_together(tools) -> None:
+    queries = ["a", "t shirt", "t's x", "t-shirt y", "u"]
+    rules = [rule("synonym", query, "b", tools) for query in queries]
+    assert [[one.rule.query for one in each] for each in shards(replacements(selected(rules, tools)), 3)] == [
+        ["a"], ["t shirt", "t's x", "t-shirt y"], ["u"],
+    ]  # fmt: skip
+
+
+PARTS = ["ice", "7", "ü", "hi", "冰", "い", "カ", "क", "कि", "น", "-", "'", "&", ".", ",", "/", "%", "+", "#", "$", " "]
+
+
+@given(texts=st.lists(st.lists(st.sampled_from(PARTS), min_size=1, max_size=8).map("".join), min_size=20, max_size=60))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_words_are_those_of_the_tokenizer(lucene, texts) -> None:
+    queries = [query for query in map(normalise, texts) if query]
+    answers = lucene.ask("elastic", b"", queries)
+    assert [answer.readings for answer in answers] == [{" ".join(words_of(query)).lower()} for query in queries]
+
+
+WRITTEN = st.lists(
+    st.tuples(st.sampled_from(["ice", "cream", "7", "up"]), st.sampled_from([" ", "-", "&", "/", "'"])),
+    min_size=1,
+    max_size=3,
+).map(lambda pieces: normalise("".join(word + sign for word, sign in pieces)))
+LABEL = st.tuples(WRITTEN, st.sampled_from(["synonym", "spelling", None]), st.sampled_from(["ice", "milk"]))
+
+
+@given(drawn=st.lists(LABEL, min_size=3, max_size=12, unique_by=lambda label: label[0]))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_no_rule_reaches_a_query_that_means_something_else_or_was_not_corrected(lucene, tools, drawn) -> None:
+    labels = {query: (kind, shelf, f"target{number}") for number, (query, kind, shelf) in enumerate(drawn)}
+    selection = tools.select(
+        *(
+            tools.said(query, *([(kind, target, 0.97)] if kind else []), shelf=shelf)
+            for query, (kind, shelf, target) in labels.items()
+        )
+    )
+    file = synonyms_of(selection, tools)
+    for mode in MODES:
+        for query, answer in zip(labels, lucene.ask(mode, file, list(labels)), strict=True):
+            found = {word for reading in answer.readings for word in reading.split()}
+            for other, (kind, shelf, target) in labels.items():
+                if other != query and target in found:
+                    assert labels[query][0] == "spelling" if kind == "spelling" else labels[query][1] == shelf
 
 
 NO_LINE = st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])

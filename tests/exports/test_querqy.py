@@ -147,19 +147,49 @@ def test_each_rule_says_where_it_holds_and_what_it_does(selection, tools) -> Non
     found = {(" ".join(rule.words), rule.whole, *rule.instructions[0]) for rule in rules_of(files).values()}
     assert found == {
         ("oj", False, "SYNONYM", "0.9700", "orange juice"),
-        ("oj", True, "UP", "4.5000", 'category_id:("juice")'),
+        ("oj", True, "UP", "4.5000", "({!terms f=category_id v='juice'})^=1"),
         ("oj", True, "DECORATE", "broader", "juice"),
         ("oj", True, "DECORATE", "substitute", "apple juice"),
         # Ice means something else in ice cream: only the whole query is expanded.
         ("ice", True, "SYNONYM", "0.9500", "frozen water"),
-        ("ice", True, "UP", "4.8500", 'category_id:("ice")'),
-        ("ice cream", True, "UP", "4.8500", 'category_id:("cream")'),
-        ("apples", True, "UP", "4.8500", 'category_id:("apples")'),
+        ("ice", True, "UP", "4.8500", "({!terms f=category_id v='ice'})^=1"),
+        ("ice cream", True, "UP", "4.8500", "({!terms f=category_id v='cream'})^=1"),
+        ("apples", True, "UP", "4.8500", "({!terms f=category_id v='apples'})^=1"),
         # It is mended first, and nobody labelled what it then reads: the rules move there.
         ("yogurt", True, "SYNONYM", "0.9000", "joghurt"),
-        ("yogurt", True, "UP", "4.5000", 'category_id:("dairy" OR "milk")'),
+        ("yogurt", True, "UP", "4.5000", "({!terms f=category_id v='dairy,milk'})^=1"),
     }
     assert read_replacements(files["replace.txt"].decode()) == {"aples": "apples", "yogert": "yogurt"}
+    assert written.unwritable == []
+
+
+def test_every_product_of_a_category_gets_the_same(selection, tools) -> None:
+    files = tools.contents(write_querqy(selection, tools.settings).files)
+    ups = [rule.instructions[0] for rule in rules_of(files).values() if rule.instructions[0][0] == "UP"]
+    # Querqy multiplies the score of a raw query by what is in the brackets; 1 whatever the category's IDF.
+    assert ups and {tools.boosted(raw).weight for _, _, raw in ups} == {1.0}
+
+
+def test_what_several_misspellings_leave_to_one_query_counts_once_and_as_sure_as_the_surest(tools) -> None:
+    selection = tools.select(
+        *(
+            tools.said(
+                query, ("spelling", "apples", 0.98), ("broader", "fruit", broad), ("synonym", "pome fruit", 0.9),
+                shelf="apples", sure=sure,
+            )
+            for query, sure, broad in (("apels", 0.8, 0.9), ("aples", 0.95, 0.7), ("appless", 0.95, 0.7))
+        )
+    )  # fmt: skip
+    written = write_querqy(selection, tools.settings)
+    found = rules_of(tools.contents(written.files)).values()
+    assert [(" ".join(rule.words), *rule.instructions[0], rule.properties["confidence"]) for rule in found] == [
+        ("apples", "SYNONYM", "0.9000", "pome fruit", 0.9),
+        ("apples", "UP", "4.7500", "({!terms f=category_id v='apples'})^=1", 0.95),
+        ("apples", "DECORATE", "broader", "fruit", 0.9),
+    ]
+    by_target = {rule.id: rule for rule in selection.rules()}
+    # The first of those that are as sure.
+    assert [by_target[rule.properties["_id"]].query for rule in found] == ["apels", "aples", "apels"]
     assert written.unwritable == []
 
 

@@ -88,6 +88,10 @@ def test_an_answer_that_says_nothing_gives_no_rules(tools) -> None:
         ("🥤 cup", "soda cup", "signs"),
         ("apples", "red apples", "adds_words"),
         ("cheddar cheese", "cheddar", "drops_words"),
+        ("t-shirt", "shirt", "drops_words"),
+        ("shirt", "t-shirt", "adds_words"),
+        ("ice-cream", "ice cream", "adds_words"),
+        ("t-shirt", "tshirt", None),
     ],
 )
 def test_words_that_lose_signs_or_only_add_or_drop_some_hold_for_the_whole_query(tools, query, target, held) -> None:
@@ -125,6 +129,9 @@ def test_one_word_must_be_a_product_read_one_way_and_not_short_for_more(tools) -
     assert held(sure=0.89) == "two_readings"
     assert held(value="String cheese") == "short_for"
     assert held(value="cheese strings") is None
+    assert held(query="ice", value="ice-cream") == "short_for"
+    assert held(query="t-shirt", value="t-shirt dress") == "short_for"
+    assert held(query="t-shirt", sure=0.89) == "two_readings"
     assert held(mark="occasion") == "no_product"
     assert held(query="snack night", mark=None) == "no_product"
     assert held(query="snack cheese", sure=0.6) is None
@@ -138,6 +145,30 @@ def test_a_misspelling_that_somebody_let_pass_in_a_longer_query_holds_for_the_wh
     assert reach_of(tools.select(bubbly, mended), "bubbly", "bubly") is None
     target = tools.said("prosecco", ("broader", "bubbly wine", 0.9))
     assert reach_of(tools.select(bubbly, target), "bubbly", "bubly") == "elsewhere"
+
+
+@pytest.mark.parametrize("other", ["ice-cream", "ice&cream", "vanilla ice-cream", "ice'cream"])
+def test_words_are_those_of_the_engine_whatever_sign_parts_them(tools, other) -> None:
+    ice = tools.said("ice", ("synonym", "frozen water", 0.95), shelf="ice")
+    held = None if other == "ice'cream" else "elsewhere"  # one word, for an engine too
+    assert reach_of(tools.select(ice, tools.said(other, shelf="cream")), "ice", "frozen water") == held
+
+
+@pytest.mark.parametrize("query", ["7-up", "7 up"])
+def test_another_query_of_the_same_words_counts(tools, query) -> None:
+    mend = tools.said(query, ("spelling", "7up", 0.95))
+    [other] = {"7-up", "7 up"} - {query}
+    assert reach_of(tools.select(mend), query, "7up") is None
+    assert reach_of(tools.select(mend, tools.said(other)), query, "7up") == "elsewhere"
+    assert reach_of(tools.select(mend, tools.said(other, ("spelling", "seven up", 0.9))), query, "7up") is None
+    synonym = tools.said(query, ("synonym", "lemonade", 0.95), shelf="soft")
+    assert reach_of(tools.select(synonym, tools.said(other, shelf="cola")), query, "lemonade") is None
+    assert reach_of(tools.select(synonym, tools.said(other, shelf="milk")), query, "lemonade") == "elsewhere"
+
+
+def test_a_misspelling_that_somebody_let_pass_before_a_hyphen_holds_for_the_whole_query(tools) -> None:
+    cofee = tools.said("cofee", ("spelling", "coffee", 0.95), shelf="juice")
+    assert reach_of(tools.select(cofee, tools.said("cofee-mate", shelf="milk")), "cofee", "coffee") == "elsewhere"
 
 
 def test_the_synonyms_of_a_misspelt_query_hold_for_the_whole_query(tools) -> None:

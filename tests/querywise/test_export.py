@@ -65,6 +65,20 @@ def test_a_difference_is_a_table_and_writes_nothing(tools, place) -> None:
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+def test_a_boost_that_holds_for_other_categories_is_in_the_table(tools, place) -> None:
+    shop, work = place
+    assert tools.run("export", "solr", shop, "--work", work).code == 0
+    rules = work / "exports" / "solr" / "rules.jsonl"
+    lines = [json.loads(line) for line in rules.read_text().splitlines()]
+    last = next(line for line in lines if line["kind"] == "category")
+    last["category_ids"] += ["gone-1", "gone-2"]
+    rules.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = tools.run("export", "solr", shop, "--work", work, "--diff")
+    assert "1 changed" in said.err
+    [row] = [line for line in said.out.splitlines() if line.startswith("~")]
+    assert last["query"] in row and row.rstrip().endswith("query, -2 below")
+
+
 def test_options_reach_the_files(tools, place) -> None:
     shop, work = place
     out = work / "out"
@@ -99,6 +113,20 @@ def test_the_shop_folder_and_folders_of_others_are_left_alone(tools, place) -> N
     (work / "mine" / "notes.txt").write_text("mine")
     said = tools.run("export", "solr", shop, "--work", work, "--output", work / "mine").mistake()
     assert "holds no export" in said and (work / "mine" / "notes.txt").read_text() == "mine"
+    tools.run("export", "solr", shop, "--work", work, "--output", work / "out")
+    (work / "out" / "notes.txt").write_text("mine")
+    said = tools.run("export", "solr", shop, "--work", work, "--output", work / "out").mistake()
+    assert "no part of the export" in said and (work / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_the_working_folder_is_not_replaced(tools, place, tmp_path, monkeypatch) -> None:
+    shop, work = place
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for output in (".", "sub/.."):
+        (tmp_path / "here" / "sub").mkdir(exist_ok=True)
+        said = tools.run("export", "solr", shop, "--work", work, "--output", output).mistake()
+        assert "is in use as the working folder" in said
 
 
 def test_without_a_release_it_says_so(tools, tmp_path) -> None:
