@@ -62,7 +62,7 @@ class Service(FastAPI):
         super().__init__(**options)
 
         def by(make: Callable[[Serving], ASGIApp], *, understands: bool = False) -> ASGIApp:
-            return make(serving) if other is None else other.beside(make, serving, understands=understands)
+            return make(serving) if other is None else other.beside(make, understands=understands)
 
         self.serving = serving
         self.following: Following | None = None
@@ -159,7 +159,7 @@ def create_app(
 
     beside = source.link.parent if isinstance(source, Followed) else source.parent if isinstance(source, Path) else None
     second = open_other(settings, beside=beside, shop=None, load_retriever=load_retriever, verify=verify)
-    other = None if second is None else Other(second, settings, board)
+    other = None if second is None else Other(second, settings, serving, board)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -51,7 +51,7 @@ class TurnBatcher:
         taken = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
         if self._queue:
             loop.call_soon(self._work, loop)
-        # The clients of the others have gone.
+        # Nobody waits for the others: the service stops, and has cancelled their requests.
         waiting = [asked for asked in taken if not asked.answer.done()]
         if not waiting:
             return
@@ -144,7 +144,7 @@ class Batcher:
                 done = await loop.run_in_executor(self._thread, self._pass)
                 for waiting, answer in zip(done.taken, done.answers, strict=True):
                     if waiting.answer.done():
-                        continue  # its client has gone
+                        continue  # its request was cancelled
                     if isinstance(answer, Exception):
                         waiting.answer.set_exception(answer)
                     else:

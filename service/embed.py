@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +18,12 @@ from service.problems import Problem
 from service.reply import PostRoute
 from service.serving import Serving
 from service.settings import Settings
-from service.texts import half_a_pair, normalised_product, normalised_query
+from service.texts import Turns, half_a_pair, normalised_product, normalised_query
 from service.wire import json_fields, read_json_body
 
 __all__ = ["Embed"]
 
 _DECIMALS: Final = 5
-_TURN: Final = 50
-"""Texts that are normalised between two chances for other requests."""
 
 _rows: Final[TypeAdapter[list[list[float]]]] = TypeAdapter(list[list[float]])
 
@@ -97,9 +94,9 @@ def _read(fields: dict[str, Any], most: int) -> _Asked:
 async def _normalised(asked: _Asked) -> list[str]:
     normalised = normalised_query if asked.kind == "query" else normalised_product
     texts = []
+    turns = Turns()
     for i, raw in enumerate(asked.texts):
-        if i % _TURN == _TURN - 1:
-            await asyncio.sleep(0)
+        await turns.before(raw)
         field = f"texts[{i}]"
         texts.append(normalised(raw, field))
         try:

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from service.caching import is_held
+
 __all__ = ["page_route", "page_routes"]
 
 _FOLDER = Path(__file__).parent / "static"
@@ -72,7 +74,7 @@ def _page(path: Path) -> Callable[[Request], Awaitable[Response]]:
     headers = _HEADERS | {"etag": etag}
 
     async def page(request: Request) -> Response:
-        if request.headers.get("if-none-match") == etag:
+        if is_held(request.scope, etag.encode()):
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=_TYPES[path.suffix], headers=headers)
 

@@ -6,7 +6,6 @@ page of results waits for do without them; `service.openapi` describes them all 
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -21,15 +20,12 @@ from service.reply import HEADERS, PostRoute, send_failure, send_unchanged
 from service.seen.seen import Seen
 from service.serving import Serving
 from service.settings import Settings
-from service.texts import half_a_pair, normalised_query
+from service.texts import Turns, half_a_pair, normalised_query
 from service.wire import json_object, json_query, query_parameter, read_json_body
 
 __all__ = ["UnderstandBatch", "UnderstandOne"]
 
 _NONE: Final[tuple[Header, ...]] = ()
-
-_TURN: Final = 50
-"""Queries of a batch that are looked up between two chances for other requests."""
 
 
 class UnderstandOne:
@@ -123,9 +119,9 @@ class UnderstandBatch(PostRoute):
         answers: list[bytes] = []
         missed: list[int] = []
         forms: list[str] = []
+        turns = Turns()
         for i, raw in enumerate(queries):
-            if i % _TURN == _TURN - 1:
-                await asyncio.sleep(0)
+            await turns.before(raw)
             field = f"queries[{i}]"
             normalised = normalised_query(raw, field)
             try:

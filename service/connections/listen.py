@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
+import signal
 import socket
 import sys
 from contextlib import ExitStack
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -111,16 +114,25 @@ def bind(host: str, port: int, *, hint: str, backlog: int | None = None) -> sock
 
 
 class _Workers(Multiprocess):
-    """Notices at once that a worker died while it was asked whether it is well.
-
-    uvicorn keeps the worker's end of the pipe open in this process too: no end of file comes, and for five seconds
-    it waits for an answer while no other worker takes the place.
-    """
+    """Notices at once that a worker died while it was asked whether it is well, and hears a second signal to stop."""
 
     def keep_subprocess_alive(self) -> None:
+        # uvicorn keeps the worker's end of the pipe open in this process too: no end of file comes, and for five
+        # seconds it waits for an answer while no other worker takes the place.
         for process in self.processes:
             process.child_conn.close()
         super().keep_subprocess_alive()
+
+    def join_all(self) -> None:
+        # The workers were told to stop; from here on uvicorn hears nothing.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._pass_on)
+        super().join_all()
+
+    def _pass_on(self, number: int, _: FrameType | None) -> None:
+        for process in self.processes:
+            if process.pid is not None and process.exitcode is None:
+                os.kill(process.pid, number)
 
 
 def _allow_files(wanted: int) -> None:

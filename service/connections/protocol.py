@@ -75,6 +75,17 @@ class Connection(HttpToolsProtocol):
             if cycle is None or cycle.more_body or cycle.scope is not self.scope:
                 self._count_unfinished(len(data))
 
+    def on_message_complete(self) -> None:
+        """Take note that a request is whole; one that was answered before is done, and the next may take its time."""
+        if self.parser.should_upgrade():
+            return  # it is read once more, see below
+        cycle = self.cycle
+        cycle.more_body = False
+        if not cycle.response_complete:
+            cycle.message_event.set()
+        elif not self.transport.is_closing():
+            self._wait_for_next()
+
     def waits(self) -> tuple[Waiting, Any] | None:
         """Return what the client keeps the service waiting for, as `service.connections.limits.Watched` says."""
         unread = self.transport.get_write_buffer_size()
@@ -174,10 +185,11 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse("malformed", _MALFORMED)
         if not self.is_shedding and not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._wait_for_next()
         return True
+
+    def _wait_for_next(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _refuse(self, outcome: ConnectionOutcome, problem: Problem) -> None:
         """Answer a request that is not whole, and hear no more of the client."""

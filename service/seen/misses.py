@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from domain.privacy import personal_data
+from domain.privacy import MOST_READ, personal_data
 from service.seen.misslog import Miss, MissFiles
 from service.seen.series import Event
 
@@ -42,7 +42,7 @@ class MissLog:
     """Keeps the misses of one worker.
 
     A query is written once in `every` seconds at most, with how often it was asked. Queries with personal data are left
-    out whole.
+    out whole, as are those too long to be searched for it.
 
     Args:
         folder: As `MissFiles` takes it.
@@ -125,7 +125,7 @@ class MissLog:
             self._count("miss_repeated")
         elif zlib.crc32(query.encode("utf-8", "surrogatepass")) >= self._below:
             self._count("miss_sampled_out")
-        elif personal_data(fields["query"]):
+        elif len(fields["query"]) > MOST_READ or personal_data(fields["query"]):
             # As it was typed: the normal form of an address is just words.
             self._count("miss_personal")
         else:

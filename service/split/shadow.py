@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -28,6 +28,7 @@ _WAITING: Final = 256
 _EXAMPLES: Final = 50
 _LINES_A_SECOND: Final = 10
 _BETWEEN: Final = 1.0
+_BATCH: Final = b'{"results":'
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Differences:
         compared: Answers that were compared.
         differing: Those that differ.
         kinds: Those that differ in each way; an answer may differ in several.
-        dropped: Answers and batches that were not compared, because too many waited; since the workers began.
+        dropped: Answers that were not compared, because too many waited; since the workers began.
         examples: Some that differ, the latest last.
     """
 
@@ -95,22 +96,34 @@ def _spans(answer: Understanding) -> set[tuple[Any, ...]]:
     return {(each.start, each.end, each.type, each.value) for each in answer.annotations}
 
 
+def _count_of(answer: bytes) -> int:
+    """Return how many understandings are in an answer; within a string the quotes of the name would be escaped."""
+    return answer.count(b'"normalized":') if answer.startswith(_BATCH) else 1
+
+
 class Shadow:
     """Asks the second release in a thread of its own, at most half of the time; what it has no time for is dropped.
 
     Args:
         release: The second one; stays the caller's to close, after this is.
+        served: Returns the id of the release that is served.
         log_queries: Whether examples and log may have the queries, personal data taken out.
         board: Where every worker keeps what it found; None where there is one.
     """
 
-    def __init__(self, release: Release, *, log_queries: bool = False, board: Path | None = None) -> None:
+    def __init__(
+        self, release: Release, served: Callable[[], str], *, log_queries: bool = False, board: Path | None = None
+    ) -> None:
         self._release = release
+        self._served = served
         self._log_queries = log_queries
         self._board = board
         self._name = f"differences-{release.id}-{os.getpid()}.json"
         self._found = Differences(release="", other=release.id)
         self._dropped = 0
+        # Two counts, for each is written by one thread alone.
+        self._offered = 0
+        self._taken = 0
         self._queue: deque[bytes] = deque()
         self._wake = threading.Event()
         self._closed = False
@@ -119,9 +132,11 @@ class Shadow:
 
     def offer(self, answer: bytes) -> None:
         """Take an answer that was sent, one or a batch of them, or drop it; never waits."""
-        if len(self._queue) >= _WAITING:
-            self._dropped += 1
+        count = _count_of(answer)
+        if self._offered - self._taken >= _WAITING:
+            self._dropped += count
             return
+        self._offered += count
         self._queue.append(answer)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
@@ -130,10 +145,12 @@ class Shadow:
 
     def found(self) -> Differences:
         """Return what all workers found about the release that is served, others up to a second ago."""
-        found = self._own()
-        for more in self._kept():
-            if (more.release, more.other) == (found.release, found.other):
+        found = Differences(release=self._served(), other=self._release.id)
+        for more in (self._own(), *self._kept()):
+            if more.release == found.release:
                 found = found.plus(more)
+            else:
+                found = dataclasses.replace(found, dropped=found.dropped + more.dropped)
         return found
 
     def _own(self) -> Differences:
@@ -161,8 +178,10 @@ class Shadow:
             self._wake.clear()
             while self._queue and not self._closed:
                 began = time.monotonic()
+                answer = self._queue.popleft()
+                self._taken += _count_of(answer)
                 try:
-                    self._compare(self._queue.popleft())
+                    self._compare(answer)
                 except Exception as error:
                     _log.error("an answer could not be compared: %s", type(error).__name__)
                 now = time.monotonic()
@@ -173,10 +192,12 @@ class Shadow:
             self._write()
 
     def _compare(self, answer: bytes) -> None:
-        several = answer.startswith(b'{"results":')
+        served = self._served()
+        several = answer.startswith(_BATCH)
         ours = _batch.validate_json(answer)["results"] if several else [understanding_adapter.validate_json(answer)]
         for one in ours:
-            if one.release != self._release.id:
+            # What was answered before another release was taken into service is compared with nothing.
+            if one.release == served and served != self._release.id:
                 self._count(one, *self._release.understand([one.query]))
 
     def _count(self, one: Understanding, other: Understanding) -> None:

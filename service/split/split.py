@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from release import LoadRetriever, Release, open_release
 from service.serving import Serving
 from service.settings import Settings
 from service.split.shadow import Shadow
-from service.texts import MOST_SENT
+from service.texts import MOST_SENT, work_of
 
 __all__ = ["Other", "OtherInfo", "Share", "open_other"]
 
@@ -60,35 +61,43 @@ class Other:
     Args:
         release: The second one, open; closed with `close`.
         settings: Its share, and whether it is in shadow.
+        serving: The first release.
         board: Where the workers keep what they found in shadow; None where there is one worker.
     """
 
-    def __init__(self, release: Release, settings: Settings, board: Path | None = None) -> None:
+    def __init__(self, release: Release, settings: Settings, serving: Serving, board: Path | None = None) -> None:
         self._settings = settings
+        self._first = serving
         share = settings.share if settings.share is not None else _OF_SHADOW if settings.shadow else _SHARE
         self._share = Share(share, release.id)
         self.about = OtherInfo(release=release.id, share=share, shadow=settings.shadow)
-        self.shadow = Shadow(release, log_queries=settings.log_queries, board=board) if settings.shadow else None
+        self.shadow: Shadow | None = None
+        if settings.shadow:
+            self.shadow = Shadow(release, self._served, log_queries=settings.log_queries, board=board)
         self._serving = Serving(settings=settings)
         self._serving.swap(release)
 
-    def beside(self, make: Callable[[Serving], ASGIApp], serving: Serving, *, understands: bool = False) -> ASGIApp:
+    def beside(self, make: Callable[[Serving], ASGIApp], *, understands: bool = False) -> ASGIApp:
         """Return the application of one route, asked by both.
 
         Args:
             make: Makes it for what is served.
-            serving: The first release.
             understands: Whether it answers with understandings; others are not asked in shadow.
         """
+        first = make(self._first)
         if self.shadow is not None:
-            return _Shadowed(make(serving), self._share, self.shadow, self._settings) if understands else make(serving)
-        return _Split(make(serving), make(self._serving), self._share, self._settings)
+            return _Shadowed(first, self._share, self.shadow, self._settings) if understands else first
+        return _Split(first, make(self._serving), self._share, self._settings)
 
     def close(self) -> None:
         """Let the second release go."""
         if self.shadow is not None:
             self.shadow.close()
         self._serving.close()
+
+    def _served(self) -> str:
+        release = self._first.release
+        return "" if release is None else release.id
 
 
 class _Split:
@@ -146,21 +155,19 @@ async def _client_of(scope: Scope, receive: Receive, most: int) -> tuple[bytes, 
     for name, value in scope["headers"]:
         if name == _CLIENT:
             return value, receive
-    messages: list[Message] = []
+    messages: deque[Message] = deque()
     size = 0
     while scope["method"] == "POST":
         messages.append(message := await receive())
         size += len(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body") or size > most:
             break
-    sent = messages[:]
+    sent = b"".join(message.get("body", b"") for message in messages)
 
     async def again() -> Message:
-        return messages.pop(0) if messages else await receive()
+        return messages.popleft() if messages else await receive()
 
-    if not sent:
-        return _text_of(scope["query_string"]), again
-    return _text_of(b"".join(message.get("body", b"") for message in sent)), again
+    return _text_of(sent if scope["method"] == "POST" else scope["query_string"]), again
 
 
 def _text_of(sent: bytes) -> bytes:
@@ -169,7 +176,9 @@ def _text_of(sent: bytes) -> bytes:
         query = json.loads(sent).get("query")
     except (ValueError, AttributeError, RecursionError):
         query = parse_qs(sent.decode("utf-8", "replace")).get("q", [None])[0] if sent.startswith(b"q=") else None
-    return normalise(query[:MOST_SENT]).encode("utf-8", "surrogatepass") if isinstance(query, str) else sent
+    if not isinstance(query, str) or work_of(query) > MOST_SENT:
+        return sent
+    return normalise(query).encode("utf-8", "surrogatepass")
 
 
 def open_other(

@@ -150,6 +150,14 @@ def test_pages(ask, path, kind):
     assert (again.status, again.body) == (304, b"")
 
 
+def test_a_page_that_the_client_has_is_not_sent_again(ask):
+    tag = ask("GET", "/").headers["etag"]
+    for held in (tag, f"W/{tag}", f'"a", W/{tag}', "*"):
+        answer = ask("GET", "/", headers=((b"if-none-match", held.encode()),))
+        assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", tag)
+    assert ask("GET", "/", headers=((b"if-none-match", b'"a"'),)).status == 200
+
+
 @pytest.mark.parametrize("page", ["/", "/docs"])
 def test_pages_load_only_what_the_service_has(ask, page):
     html = ask("GET", page).body.decode()

@@ -198,7 +198,7 @@ def test_others_have_a_turn_between_two_calls():
     assert order == [0, 1, 2]
 
 
-def test_a_client_that_has_gone_is_not_answered_and_harms_nobody():
+def test_a_request_that_is_cancelled_is_not_answered_and_harms_nobody():
     echo = _Echo()
 
     async def scenario() -> None:

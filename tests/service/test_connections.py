@@ -120,7 +120,9 @@ def _read_one(client: socket.socket) -> bytes:
     """Read one answer, which says how long it is."""
     received = b""
     while b"\r\n\r\n" not in received:
-        received += client.recv(65_536)
+        chunk = client.recv(65_536)
+        assert chunk, "the connection was closed"
+        received += chunk
     head, _, body = received.partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].split()[0])
     while len(body) < length:
@@ -214,6 +216,24 @@ def test_a_client_that_keeps_its_connection_is_left_alone(served: Served) -> Non
             time.sleep(1.2)  # more than both deadlines: between requests it may be silent
         client.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
         assert _read_one(client).startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_is_kept_whose_request_was_refused_before_its_body_came(served: Served) -> None:
+    def slow_heads() -> float:
+        lines = served.ask("/metrics", key=served.admin, port=served.admin_port)[1].decode().splitlines()
+        return next(float(line.split()[-1]) for line in lines if 'reason="slow_head"' in line)
+
+    before = slow_heads()
+    with served.connect() as client:
+        for _ in range(2):
+            client.sendall(b"POST /v1/understand HTTP/1.1\r\nhost: a\r\ncontent-length: 15\r\n\r\n")
+            assert _read_one(client).startswith(b"HTTP/1.1 401")
+            client.sendall(b'{"query":"tea"}')
+            time.sleep(1.7)  # more than both deadlines
+            client.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert _read_one(client).startswith(b"HTTP/1.1 200")
+    time.sleep(1.2)  # counts are up to a second old
+    assert slow_heads() == before
 
 
 def test_more_connections_than_there_may_be_are_refused(served: Served) -> None:
@@ -374,6 +394,18 @@ def test_a_stop_is_announced_and_what_is_under_way_is_answered(taught_folder: Pa
         slow.sendall(b"GET /v1/understand?q=sure HTTP/1.1\r\nhost: a\r\n\r\n")
         assert _read_all(slow).startswith(b"HTTP/1.1 200")
         assert served.process.wait(timeout=10) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_reaches_every_worker(folder: Path, tmp_path: Path, second: signal.Signals) -> None:
+    with serving(folder, tmp_path / "output", "--workers", "2", "--drain-seconds", "600") as served:
+        served.process.send_signal(signal.SIGTERM)
+        while served.ask("/readyz")[0] == 200:
+            time.sleep(0.05)
+        time.sleep(0.5)  # the other worker has heard it too
+        assert served.process.poll() is None
+        served.process.send_signal(second)
+        assert served.process.wait(timeout=60) == 0
 
 
 def test_a_store_that_is_deleted_is_served_on(folder: Path, tmp_path: Path) -> None:

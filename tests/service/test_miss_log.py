@@ -109,6 +109,15 @@ def test_personal_data_is_left_out_whole(tmp_path, typed):
     assert set(read_query_file(tmp_path).searches) == {"fine"}
 
 
+@pytest.mark.parametrize("typed", [" " * 2050 + "ann.smith@example.com", "." * 2050 + " call +1 212-555-0199"])
+def test_what_is_typed_longer_than_is_looked_at_counts_as_personal(tmp_path, typed):
+    from domain import normalise
+
+    counts = _kept(tmp_path, [_answer(normalise(typed), typed=typed), _answer("fine", typed="fine" + " " * 2044)])
+    assert counts["miss_personal"] == 1
+    assert set(read_query_file(tmp_path).searches) == {"fine"}
+
+
 def test_a_share_of_queries_is_kept_whole_and_not_of_searches(tmp_path):
     answers = [_answer(f"query {i}") for i in range(400) for _ in range(2)]
     counts = _kept(tmp_path, answers, share=0.5)

@@ -220,12 +220,31 @@ def test_a_share_in_shadow_and_none(two_plain):
 
 def test_too_many_are_dropped_and_counted(two_plain, monkeypatch):
     with open_release(two_plain.releases / two_plain.names[1]) as release:
-        shadow = Shadow(release)
+        shadow = Shadow(release, lambda: two_plain.names[0])
         monkeypatch.setattr(shadow, "_work", lambda: None)
         for _ in range(300):
             shadow.offer(two_plain.answers[two_plain.names[0]]["sure"])
         assert shadow.found().dropped == 300 - 256
         shadow.close()
+
+
+def test_a_batch_waits_and_is_dropped_as_the_answers_that_are_in_it(two_plain, monkeypatch):
+    first, second = two_plain.names
+    hostile = two_plain.answers[first]["sure"].replace(b'"query":"sure"', rb'"query":"\"normalized\":"')
+    batch = b'{"results":[' + b",".join([two_plain.answers[first]["sure"], hostile] * 50) + b"]}"
+    with open_release(two_plain.releases / second) as release:
+        idle = Shadow(release, lambda: first)
+        monkeypatch.setattr(idle, "_work", lambda: None)
+        for _ in range(8):
+            idle.offer(batch)
+        # Of 100 each: the third finds 200 waiting, all others 300.
+        assert (idle.found().dropped, len(idle._queue)) == (500, 3)
+        idle.close()
+        busy = Shadow(release, lambda: first)
+        for i in range(1, 5):
+            busy.offer(batch)
+            assert wait_for(busy, 100 * i).dropped == 0
+        busy.close()
 
 
 def test_what_the_workers_found_is_added_up(two_plain, tmp_path, monkeypatch):
@@ -234,19 +253,41 @@ def test_what_the_workers_found_is_added_up(two_plain, tmp_path, monkeypatch):
         shadows = []
         for pid in (1, 2):
             monkeypatch.setattr("os.getpid", lambda pid=pid: pid)
-            shadows.append(Shadow(release, board=tmp_path))
-        for shadow in shadows:
+            shadows.append(Shadow(release, lambda: first, board=tmp_path))
+        for i, shadow in enumerate(shadows, start=1):
             shadow.offer(two_plain.answers[first]["sure"])
             shadow.offer(two_plain.answers[first]["protein"])
-            wait_for(shadow, 2)
+            wait_for(shadow, 2 * i)
             shadow.close()
         found = shadows[0].found()
         assert (found.compared, found.differing, found.kinds["source"]) == (4, 2, 2)
 
 
+def test_a_worker_that_compared_nothing_tells_what_the_others_found(two_plain, tmp_path, monkeypatch):
+    first, second = two_plain.names
+    served = [first]
+    with open_release(two_plain.releases / second) as release:
+        monkeypatch.setattr("os.getpid", lambda: 1)
+        busy = Shadow(release, lambda: served[0], board=tmp_path)
+        monkeypatch.setattr("os.getpid", lambda: 2)
+        idle = Shadow(release, lambda: served[0], board=tmp_path)
+        busy.offer(two_plain.answers[first]["sure"])
+        wait_for(busy, 1)
+        busy.close()
+        assert idle.found() == busy.found() and idle.found().compared == 1
+        # Another release is taken into service: it is compared anew, whatever comes late of the first.
+        served[0] = "2026-11-23-000000"
+        for shadow in (idle, busy):
+            assert (shadow.found().release, shadow.found().compared) == (served[0], 0)
+        idle.offer(two_plain.answers[first]["sure"])
+        idle.offer(two_plain.answers[first]["sure"].replace(first.encode(), served[0].encode()))
+        assert wait_for(idle, 1).compared == 1
+        idle.close()
+
+
 def test_a_broken_answer_ends_nothing(two_plain, caplog):
     with open_release(two_plain.releases / two_plain.names[1]) as release:
-        shadow = Shadow(release)
+        shadow = Shadow(release, lambda: two_plain.names[0])
         shadow.offer(b'{"results":7}')
         shadow.offer(two_plain.answers[two_plain.names[0]]["sure"])
         assert wait_for(shadow, 1).differing == 1
