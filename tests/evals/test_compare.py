@@ -187,9 +187,9 @@ def test_markdown_says_how_and_shows_every_tier(report: Report, gold: GoldSet) -
 
 def test_markdown_counts_the_doubts(answers: dict[str, list[Understanding]], gold: GoldSet, tree: Taxonomy) -> None:
     doubts = (
-        Problem(line=1, kind="malformed", detail="", kept=False),
-        Problem(line=2, kind="unknown_acceptable", detail="", kept=True),
-        Problem(line=3, kind="malformed", detail="", kept=False),
+        Problem(file="gold.jsonl", line=1, kind="malformed", detail="", kept=False),
+        Problem(file="gold.jsonl", line=2, kind="unknown_acceptable", detail="", kept=True),
+        Problem(file="gold.jsonl", line=3, kind="malformed", detail="", kept=False),
     )
     report = compare(answers, replace(gold, problems=doubts), tree, tiers={}, draws=10)
     assert "2 lines left out (doubts: malformed 2, unknown_acceptable 1)" in to_markdown(report)
