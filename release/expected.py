@@ -121,7 +121,8 @@ class Vocabulary:
         Raises:
             ValueError: where it is something else.
         """
-        digests = np.load(path, mmap_mode="r", allow_pickle=False)
+        # A view without the class of the mapping, whose every slice would cost a microsecond.
+        digests = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         if digests.dtype != np.uint32 or digests.ndim != 1:
             raise ValueError(f"{path} holds no digests")
         return cls(digests)

@@ -21,8 +21,11 @@ __all__ = ["Beat"]
 _log = logging.getLogger(__name__)
 
 _EVERY: Final = 1.0
-_LOOKED_AT: Final = 256
+_LOOKED_AT: Final = 32
 """Answers that are looked at in a second; with no more than so many, all are."""
+
+_BETWEEN: Final = 0.005
+"""Seconds between two of them: they are looked at one by one, for the event loop stands still meanwhile."""
 
 _LEAST_RARE: Final = 1 << 20
 _HEAD: Final = slice(histogram_at(TIMED[0]), histogram_at(TIMED[1]) - 1)
@@ -72,9 +75,8 @@ class Beat:
         """Bring up to date what the worker says of itself; from any thread."""
         with self._one:
             self._take_tallies()
-            looks = self._seen.looks
-            if self._drift is not None and looks:
-                self._drift.look([looks.popleft() for _ in range(len(looks))])
+            for _ in range(len(self._seen.looks)):
+                self._look()
             beat(self._seen.slot, waiting=self._waiting(), one_in=self._seen.one_in)
 
     def close(self) -> None:
@@ -92,11 +94,24 @@ class Beat:
                 with suppress(RuntimeError):  # the loop is closed
                     self._loop.call_soon_threadsafe(self._tell)
             try:
+                self._look_at_some()
                 self.now()
             except Exception as error:
                 # By its type alone: it may quote an answer.
                 _log.error("the beat failed: %s", type(error).__name__)
             self._adapt()
+
+    def _look_at_some(self) -> None:
+        for _ in range(min(_LOOKED_AT, len(self._seen.looks))):
+            with self._one:
+                self._look()
+            if self._stop.wait(_BETWEEN):
+                return
+
+    def _look(self) -> None:
+        """Look at an answer that was put aside, unless somebody else was faster."""
+        if self._drift is not None and self._seen.looks:
+            self._drift.look(self._seen.looks.popleft())
 
     def _tell(self) -> None:
         self._seen.slot.gauges[gauge_at("beat_ns")] = time.time_ns()

@@ -101,31 +101,30 @@ class Drift:
         self._release = release
         self._now = now
 
-    def look(self, looks: Sequence[Look]) -> None:
-        """Count answers that were taken from the stream."""
+    def look(self, look: Look) -> None:
+        """Count an answer that was taken from the stream."""
         release = self._release()
         known = _known_of(release)
         if release is None or known is None:
             return
+        fields = json.loads(look.answer)
+        if fields["release"] != release.id:
+            return
         first = self._pane(release.id)
-        for look in looks:
-            fields = json.loads(look.answer)
-            if fields["release"] != release.id:
-                continue
-            is_head = fields["source"] == "head"
-            self._count(first, "source", "head" if is_head else "tail", look.weight, known)
-            category = next(iter(fields["categories"]), None)
-            path = category["path"] if category else ()
-            place = path[min(known.expected.depth, len(path) - 1)] if path else NONE
-            sure = confidence_bin(category["confidence"] if category else None)
-            categories: Measure = "head_categories" if is_head else "tail_categories"
-            confidences: Measure = "head_confidence" if is_head else "tail_confidence"
-            self._count(first, categories, place, look.weight, known)
-            self._count(first, confidences, sure, look.weight, known)
-            words = words_of(fields["normalized"])
-            unknown = known.vocabulary.unknown(words)
-            for i in range(len(words)):
-                self._count(first, "words", UNKNOWN if i < unknown else "known", look.weight, known)
+        is_head = fields["source"] == "head"
+        self._count(first, "source", "head" if is_head else "tail", look.weight, known)
+        category = next(iter(fields["categories"]), None)
+        path = category["path"] if category else ()
+        place = path[min(known.expected.depth, len(path) - 1)] if path else NONE
+        sure = confidence_bin(category["confidence"] if category else None)
+        categories: Measure = "head_categories" if is_head else "tail_categories"
+        confidences: Measure = "head_confidence" if is_head else "tail_confidence"
+        self._count(first, categories, place, look.weight, known)
+        self._count(first, confidences, sure, look.weight, known)
+        words = words_of(fields["normalized"])
+        unknown = known.vocabulary.unknown(words)
+        for i in range(len(words)):
+            self._count(first, "words", UNKNOWN if i < unknown else "known", look.weight, known)
 
     def tell(self, slabs: Sequence[Slab]) -> Iterator[Metric]:
         """Yield the metrics."""

@@ -38,7 +38,7 @@ _ANSWERS: Final = {route: answers_at(route, OUTCOMES[0]) for route in ANSWERING}
 _UNKNOWN: Final = OUTCOMES.index(Outcome(source="fallback", reason="degraded"))
 
 _NEVER: Final = (1 << 63) - 1
-_HELD: Final = 1024
+_HELD: Final = 64
 
 _OPENING: Final = b'","source":"'
 _OF_TEXT: Final = {f'{each.source}","reason":"{each.reason}"'.encode(): i for i, each in enumerate(OUTCOMES)}
@@ -79,7 +79,7 @@ class Seen:
 
     Attributes:
         slot: The slab.
-        looks: Answers to be looked at, the newest 1,024.
+        looks: Answers to be looked at, the newest 64.
         missed: Told of each answer that is not precomputed; None: nobody is.
     """
 

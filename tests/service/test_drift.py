@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,10 +27,11 @@ from release.expected import (
     write_expected,
 )
 from service import create_app
+from service.seen.beat import Beat
 from service.seen.board import Slot
 from service.seen.drift import Drift, stability
 from service.seen.metrics import Metrics
-from service.seen.seen import Look
+from service.seen.seen import Look, Seen
 
 GROCERY = Path(__file__).resolve().parents[1] / "release" / "grocery"
 HOUR = 3600
@@ -162,6 +164,11 @@ def _drift(slot: Slot, release, clock: list[float]) -> Drift:
     return Drift(slot, lambda: release, now=lambda: clock[0])
 
 
+def _look(drift: Drift, *looks: Look) -> None:
+    for look in looks:
+        drift.look(look)
+
+
 def _told(drift: Drift, *slots: Slot) -> dict[tuple[str, ...], float]:
     slabs = [slot.read() for slot in slots]
     return {(s.name, *s.labels.values()): s.value for family in drift.tell(slabs) for s in family.samples}
@@ -171,12 +178,12 @@ def test_workers_are_summed_and_hours_pass(expecting):
     clock, slots = [100.0 * HOUR], [Slot.alone(), Slot.alone()]
     first, second = (_drift(slot, expecting, clock) for slot in slots)
     head, miss = expecting.answer_bytes("protein"), expecting.answer_bytes("zzz")
-    first.look([Look(head, 1)] * 3)
-    second.look([Look(miss, 1)])
+    _look(first, *[Look(head, 1)] * 3)
+    _look(second, Look(miss, 1))
     share = ("querywise_drift_share", "source", "head", "observed")
     assert _told(first, *slots)[share] == 0.75 == _told(second, *slots)[share]
     clock[0] += HOUR
-    second.look([Look(miss, 1)] * 4)
+    _look(second, *[Look(miss, 1)] * 4)
     assert _told(first, *slots)[share] == 3 / 8
     clock[0] += HOUR  # what was seen in the first hour is no longer told
     assert _told(first, *slots)[share] == 0
@@ -190,7 +197,7 @@ def test_an_answer_that_stands_for_many_counts_for_many_and_is_worth_one(expecti
     slot, clock = Slot.alone(), [0.0]
     drift = _drift(slot, expecting, clock)
     head, miss = expecting.answer_bytes("protein"), expecting.answer_bytes("zzz")
-    drift.look([Look(head, 8), Look(miss, 8), Look(miss, 16)])
+    _look(drift, Look(head, 8), Look(miss, 8), Look(miss, 16))
     told = _told(drift, slot)
     assert told["querywise_drift_share", "source", "head", "observed"] == 0.25
     # (8 + 8 + 16)^2 / (64 + 64 + 256) = 2.67
@@ -201,7 +208,7 @@ def test_unknown_words_and_answers_of_another_release(expecting):
     slot, clock = Slot.alone(), [0.0]
     drift = _drift(slot, expecting, clock)
     other = expecting.answer_bytes("never heard words").replace(expecting.id.encode(), b"other")
-    drift.look([Look(expecting.answer_bytes("never heard protein"), 1), Look(other, 1)])
+    _look(drift, Look(expecting.answer_bytes("never heard protein"), 1), Look(other, 1))
     told = _told(drift, slot)
     assert told["querywise_drift_share", "words", "unknown", "observed"] == pytest.approx(2 / 3)
     assert told["querywise_drift_sampled", "source"] == 1
@@ -224,6 +231,34 @@ def test_served_answers_are_sampled_and_told(expecting, ask_any):
         text = ask_any(app, "GET", "/metrics").body.decode()
     assert 'querywise_drift_sampled{measure="source"} 4.0' in text
     assert 'querywise_drift_share{bin="head",kind="observed",measure="source"} 0.75' in text
+
+
+def test_answers_that_come_faster_than_they_are_looked_at_are_sampled(expecting):
+    seen = Seen(Slot.alone())
+    answer = expecting.answer_bytes("protein")
+
+    class Endless(Drift):
+        """Has as many put aside again as it looks at."""
+
+        def look(self, look: Look) -> None:
+            super().look(look)
+            for _ in range(40):
+                seen.head(0, answer)
+
+    drift = Endless(seen.slot, lambda: expecting)
+    beat = Beat(seen, waiting=lambda: 0, drift=drift)
+    beat.start()
+    try:
+        seen.head(0, answer)
+        assert len(seen.looks) == 1
+        until = time.monotonic() + 60
+        while seen.one_in < 4:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert len(seen.looks) <= 64
+        assert _told(drift, seen.slot)["querywise_drift_share", "source", "head", "observed"] == 1
+    finally:
+        beat.close()
 
 
 def test_expected_without_measures_tells_nothing(tmp_path):
