@@ -120,11 +120,12 @@ class Features:
             missing = -sum(map(len, own)) % _STEP if own else _STEP
             return np.concatenate([*own, self._fill[:missing]])[None]
         parts = [self._of_words(words, known) for words in split]
-        counts = np.array([sum(map(len, own)) for own in parts], dtype=np.intp)
-        width = -(-max(1, int(counts.max(initial=0))) // _STEP) * _STEP
+        counts = [sum(map(len, own)) for own in parts]
+        width = -(-max([1, *counts]) // _STEP) * _STEP
         rows = np.full((len(texts), width), self.filler, dtype=np.int32)
-        if counts.any():
-            rows[np.arange(width) < counts[:, None]] = np.concatenate([*chain.from_iterable(parts)])
+        for row, own, count in zip(rows, parts, counts, strict=True):
+            if own:
+                np.concatenate(own, out=row[:count])
         return rows
 
     def word(self, word: str) -> Word:

@@ -50,6 +50,9 @@ _AT_ONCE: Final = 256
 """Places for words, and one between queries, that are scored together: so few that the product is made on the thread
 that asks. Threads that numpy's BLAS wakes for more cost many times what they gain where other work has the cores."""
 
+_FEW: Final = 5
+"""Queries whose best tags are found sooner one by one than together."""
+
 _WORD: Final = re.compile(r"\S+")
 
 
@@ -116,12 +119,14 @@ class Tagger:
 
     def _tags(self, queries: Sequence[Sequence[str]]) -> list[list[int]]:
         scores = self._scores(queries)
-        if len(queries) == 1:
-            return [best_tags_of_one(scores, starts=self._starts, ends=self._ends, before=self._before)]
         lengths = [len(words) for words in queries]
-        # Each query begins a row behind the end of the one before it. Its places behind its end are any row.
-        starts = np.array([*accumulate((length + 1 for length in lengths[:-1]), initial=0)])
-        places = starts[:, None] + np.arange(max(lengths))
+        # Each query begins a row behind the end of the one before it.
+        starts = [*accumulate((length + 1 for length in lengths[:-1]), initial=0)]
+        if len(queries) <= _FEW:
+            parts = [scores[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+            return [best_tags_of_one(part, starts=self._starts, ends=self._ends, before=self._before) for part in parts]
+        # Places behind the end of a query are any row.
+        places = np.array(starts)[:, None] + np.arange(max(lengths))
         scores = scores.take(places, axis=0, mode="clip")
         best = best_tags(scores, lengths, starts=self._starts, ends=self._ends, transitions=self._transitions)
         return [tags[:length] for tags, length in zip(best.tolist(), lengths, strict=True)]

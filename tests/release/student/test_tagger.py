@@ -109,6 +109,7 @@ def test_what_was_taught_is_answered_alone_and_together(tagger: Tagger) -> None:
         [("milk", "product_type")],
     ]
     assert [tagger.tag([query])[0] for query in queries] == together
+    assert tagger.tag(2 * queries) == 2 * together  # so many are no longer tagged one by one
 
 
 def test_no_text_makes_it_raise(tagger: Tagger) -> None:
